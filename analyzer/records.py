@@ -1,4 +1,4 @@
-"""What one floor hands to the next: scores, findings, incidents, explanations. Values only, frozen, no behaviour beyond looking up.
+"""What one floor hands to the next: scores, findings, incidents, explanations. Values only, frozen, no behaviour but looking up.
 
 Times are unix seconds, values base units, NaN = unknown. Nothing here knows a clock or an address.
 """
@@ -120,7 +120,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A candidate: the server where it began and what kind of failure it looks like. Confidence 0..1; all candidates sum to <= 1."""
+    """A candidate: the server where it began and what kind of failure it looks like. Confidence 0..1, all together at most 1."""
 
     host: str
     kind: str
@@ -134,8 +134,8 @@ class Cause:
 class Incident:
     """Findings that belong together and what began them: what becomes one alert.
 
-    `id` never changes. `host`, `alertname`, `signal`, `labels` (mountpoint, device), `severity` are the alert's frozen identity once
-    `alerted`; when they must change, `revision` goes up and the old alert is resolved in the same request (`supersedes`).
+    `id` never changes. `host`, `alertname`, `signal`, `labels` (mountpoint, device) and `severity` are the alert's identity, frozen
+    once it was sent; when they must change, `revision` goes up and the old alert is resolved in the same request (`supersedes`).
     """
 
     id: str

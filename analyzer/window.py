@@ -73,7 +73,7 @@ class Series:
 
     def key(self, row: int) -> Key:
         """What makes a series the same series tomorrow: its alias and labels."""
-        return self.signals[self.signal[row]], self.labels[row]
+        return self.signals[int(self.signal[row])], self.labels[row]
 
     def keys(self) -> list[Key]:
         """`key` of every row, in order."""
@@ -82,11 +82,11 @@ class Series:
 
     def host_of(self, row: int) -> str:
         """The identity of the server that a row belongs to."""
-        return self.hosts[self.host[row]]
+        return self.hosts[int(self.host[row])]
 
     def role_of(self, row: int) -> str:
         """The role of the server that a row belongs to; "" where unknown."""
-        return self.roles[self.host[row]]
+        return self.roles[int(self.host[row])]
 
     def positions(self, keys: Sequence[Key]) -> Ints:
         """For each key the row that has it, -1 where none has. int64 [keys]."""
@@ -129,9 +129,7 @@ class Window:
 
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.series), len(self.times)):
-            raise ValueError(
-                f"values {self.values.shape} do not fit {len(self.series)} series x {len(self.times)} times"
-            )
+            raise ValueError(f"values {self.values.shape} do not fit {len(self.series)} series x {len(self.times)} times")
 
     @classmethod
     def empty(cls, times: Floats | None = None) -> Self:
