@@ -1,0 +1,140 @@
+"""One cycle, the only door to a score: samples in, a Report out. The service, replays and benchmarks all run this code.
+
+read (a Window) -> score -> forecast -> find -> group and rank -> explain -> Report. Pure: the samples and the time are handed in.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from analyzer.detect.engine import Engine
+from analyzer.findings import Findings
+from analyzer.forecast import Forecaster
+from analyzer.health import health, server_scores
+from analyzer.incidents import Incidents
+from analyzer.ports import Explainer
+from analyzer.records import Board, Explanation, Forecast, Incident, Report, Scores, Topology
+from analyzer.signals import Signal
+from analyzer.window import Bools, Series, Window
+
+Muted = Callable[[Series, float], Bools]
+EXPLAIN_AGAIN = 60.0  # seconds after which an open incident's numbers are said anew
+KEEP_CLOSED = 3600.0  # seconds for which the words about a closed incident stay on the board
+
+
+class Cycle:
+    """What is known, and how one more column of samples changes it.
+
+    Parameters
+    ----------
+    signals : what is watched, by alias.
+    engine, forecaster, findings, incidents : the stages, in the order in which they run.
+    explainer : writes the words; None leaves incidents without (benchmarks).
+    horizons, forecast_every : seconds.
+    """
+
+    def __init__(
+        self,
+        signals: Mapping[str, Signal],
+        *,
+        engine: Engine,
+        forecaster: Forecaster,
+        findings: Findings,
+        incidents: Incidents,
+        explainer: Explainer | None = None,
+        horizons: tuple[float, ...] = (3600.0, 21600.0, 86400.0),
+        forecast_every: float = 120.0,
+    ) -> None:
+        self.signals = signals
+        self.engine, self.forecaster = engine, forecaster
+        self.findings, self.incidents = findings, incidents
+        self.explainer, self.horizons, self.forecast_every = explainer, horizons, forecast_every
+        self._forecast: Forecast | None = None
+        self._explanations: dict[str, Explanation] = {}
+        self._sent: Series = Series.empty()
+
+    def bootstrap(self, history: Window) -> None:
+        """Learn from the past, in time order, in as many chunks as the caller likes. Opens nothing."""
+        self.engine.bootstrap(history)
+        self.forecaster.bootstrap(history)
+
+    def run(self, window: Window, *, topology: Topology | None = None, muted: Muted | None = None) -> list[Report]:
+        """One Report for each column of the window, in time order."""
+        reports = []
+        for column in range(len(window.times)):
+            one = Window(window.series, window.times[column : column + 1], window.values[:, column : column + 1], window.partial)
+            reports.append(self._one(one, topology or Topology(), muted))
+        return reports
+
+    def _one(self, window: Window, topology: Topology, muted: Muted | None) -> Report:
+        now = float(window.times[0])
+        still = muted(window.series, now) if muted else None
+        scores = self.engine.step(window, muted=still)[0]
+        self.forecaster.learn(window, muted=still)
+        if self._forecast is None or now - self._forecast.time >= self.forecast_every:
+            self._forecast = self.forecaster.forecast(now, self.horizons)
+        quiet = muted(scores.series, now) if muted else None
+        found, held = self.findings.step(scores, muted=quiet, partial=window.partial)
+        step = self.incidents.step(found, scores, self._forecast, topology, now, partial=window.partial)
+        board = Board(
+            now, self.signals, scores, self._forecast, tuple(f for f in found if f.state != "resolved"), tuple(step.open), {},
+            topology, health(scores, step.open), server_scores(scores), muted=quiet,
+        )  # fmt: skip
+        board = self._explain(board, step.changed)
+        ended = self._ended(scores, partial=window.partial)
+        return Report(now, board, tuple(step.changed), tuple(step.superseded), (*held, *step.suppressions), ended, window.partial)
+
+    def _explain(self, board: Board, changed: list[Incident]) -> Board:
+        """The board with words: new for what changed, and said anew once a minute for what stays open."""
+        if self.explainer is not None:
+            due = {i.id: i for i in board.incidents if board.time - self._said(i.id) >= EXPLAIN_AGAIN} | {i.id: i for i in changed}
+            for incident in due.values():
+                self._explanations[incident.id] = self.explainer.explain(incident, board)
+        open_ids = {i.id for i in board.incidents}
+        kept = {k: e for k, e in self._explanations.items() if k in open_ids or board.time - e.time < KEEP_CLOSED}
+        self._explanations = kept
+        return Board(
+            board.time, board.signals, board.scores, board.forecast, board.findings, board.incidents, dict(kept), board.topology,
+            board.health, board.server_score, board.server_state, board.muted,
+        )  # fmt: skip
+
+    def _said(self, incident: str) -> float:
+        return self._explanations[incident].time if incident in self._explanations else -np.inf
+
+    def _ended(self, scores: Scores, *, partial: bool) -> Series:
+        """Series that sent a sample last time and none now: their derived series end with a stale marker."""
+        if partial:  # what is missing from half an answer has not ended
+            return Series.empty()
+        now = scores.series.take(np.flatnonzero(np.isfinite(scores.value)))
+        before, self._sent = self._sent, now
+        if before.labels == now.labels and np.array_equal(before.signal, now.signal):
+            return Series.empty()
+        gone = np.flatnonzero(now.positions(before.keys()) < 0)
+        return before.take(gone)
+
+    def state(self) -> dict[str, Any]:
+        """What a restart needs of the trackers, JSON-able; detectors' arrays are `arrays`."""
+        return {"findings": self.findings.state(), "incidents": self.incidents.state()}
+
+    def arrays(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Detector and forecaster state as plain arrays, for a snapshot."""
+        engine = {f"engine.{k}": v for k, v in self.engine.state().items()}
+        return engine | {f"forecaster.{k}": v for k, v in self.forecaster.state().items()}
+
+    def restore_arrays(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+        """Take `arrays` back. Raises analyzer.detect.engine.StateError."""
+        self.engine.restore({k[7:]: v for k, v in arrays.items() if k.startswith("engine.")})
+        self.forecaster.restore({k[11:]: v for k, v in arrays.items() if k.startswith("forecaster.")})
+
+    def restore_trackers(self, state: Mapping[str, Any]) -> None:
+        """Take `state` back. Raises ValueError or KeyError on what is not one."""
+        self.findings.restore(state["findings"])
+        self.incidents.restore(state["incidents"])
+
+    def catch_up(self, window: Window) -> None:
+        """Score and learn columns whose findings are known already (a restart); opens nothing."""
+        for column in range(len(window.times)):
+            one = Window(window.series, window.times[column : column + 1], window.values[:, column : column + 1], window.partial)
+            self.engine.step(one)
+            self.forecaster.learn(one)
