@@ -1,0 +1,77 @@
+# openmanager: everything a newcomer or a maintainer runs. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SHARED ?= ../shared
+UI_LANG ?= en
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup servers demo test test-unit test-long check format lock clean check-compat bench-faults bench-speed bench-fleet bench-host bench-read bench-accuracy
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+$(VENV)/.made: requirements.txt requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; try make PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "no venv: apt-get install python3-venv" >&2; exit 1; }
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: $(VENV)/.made ## a virtual environment with everything, by locked versions
+
+servers: setup ## Prometheus, Alertmanager and node_exporter: from PATH, or unpacked into .demo/servers
+	@$(BIN)/python -m deploy.local.servers
+
+demo: setup ## the whole loop on this machine (UI_LANG=ko speaks Korean; Ctrl-C ends it)
+	@$(BIN)/python -m deploy.local.demo --lang $(UI_LANG) $(DEMO)
+
+test: servers ## all tests, real Prometheus and Alertmanager included
+	$(BIN)/pytest -q -m "not long"
+
+test-unit: setup ## the tests that need no server binary
+	$(BIN)/pytest -q -m "not long and not servers"
+
+test-long: servers ## the full-length outages, soaks and restarts
+	$(BIN)/pytest -q -m long
+
+check: servers ## lint, types, and every file that a server will read
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m tests.checks
+
+format: setup ## let ruff format and mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: ## write the locks anew from pyproject.toml and requirements-dev.in
+	$(PYTHON) -m venv .demo/lock
+	.demo/lock/bin/pip install -q pip-tools
+	.demo/lock/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras -o requirements.txt pyproject.toml
+	.demo/lock/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --allow-unsafe -o requirements-dev.txt requirements-dev.in
+
+check-compat: servers ## FROM=folder: the node-mixin on our host and fleet, and node_exporter beside ours
+	$(BIN)/python -m tests.bench.check_compat --from $(or $(FROM),$(SHARED)/design/samples)
+
+bench-faults: setup ## SEEDS= KINDS=: planted faults found, named, and in what time; quiet weeks
+	$(BIN)/python -m tests.bench.faults $(if $(SEEDS),--seeds $(SEEDS)) $(if $(KINDS),--kinds $(KINDS))
+
+bench-speed: setup ## scoring and forecasting 10,000 series
+	$(BIN)/python -m tests.bench.speed
+
+bench-fleet: setup ## 1,000 simulated servers in one process
+	$(BIN)/python -m tests.bench.fleet
+
+bench-host: servers ## reading this host, beside node_exporter
+	$(BIN)/python -m tests.bench.host
+
+bench-read: setup ## decoding what Prometheus answers
+	$(BIN)/python -m tests.bench.read
+
+bench-accuracy: setup ## labelled server metrics (DATA=folder), with the scorer's figures
+	$(BIN)/python -m tests.bench.accuracy --data $(or $(DATA),$(SHARED)/data) --score $(or $(SCORE),$(SHARED)/tools/score)
+
+clean: ## what make made, and the demo's data
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache build *.egg-info
