@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["counter", "gauge", "untyped"]
+Kind = Literal["counter", "gauge", "untyped", "histogram", "summary"]
 
 NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
 UNITS = ("seconds", "bytes", "celsius", "volts", "amps", "watts", "joules", "hertz", "ratio", "rpm", "bits", "info")

@@ -98,14 +98,16 @@ class Page:
         extra: Mapping[str, Family] | None = None,
     ) -> None:
         grouped: dict[str, list[int]] = {}
+        families = {name: family(name, extra) for name in dict.fromkeys(names)}
         for row, name in enumerate(names):
-            grouped.setdefault(name, []).append(row)
+            grouped.setdefault(families[name].name, []).append(row)
         seen: set[tuple[str, frozenset[tuple[str, str]]]] = set()
         self.rows: list[int] = []
         self.prefixes: list[bytes] = []
-        for name, rows in grouped.items():
-            before = header(family(name, extra))
+        for rows in grouped.values():
+            before = header(families[names[rows[0]]])
             for row in rows:
+                name = names[row]
                 pairs = tuple(labels[row].items() if isinstance(labels[row], Mapping) else labels[row])  # type: ignore[union-attr]
                 if (name, frozenset(pairs)) in seen:
                     continue
