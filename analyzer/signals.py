@@ -1,8 +1,8 @@
 """A signal: one thing worth watching on every server, with what is known about it beforehand.
 
-A signal is declared (gauge, rate or ratio over metrics), so that it compiles both to PromQL and to a local evaluation of
-scraped text, or it is free PromQL. In: YAML of `presets/*.yml` or of the configuration. Out: `Signal`s, or a `SignalError` that
-names the file, the line and the key. Floor 0.
+A signal is declared (gauge, rate or ratio over metrics), so that it compiles both to PromQL and to a local evaluation of scraped
+text, or it is free PromQL. In: YAML of `presets/*.yml` or of the configuration. Out: `Signal`s, or an error that names the file, the
+line and the key. Floor 0.
 
 A term reads like PromQL: `{rate: node_cpu_seconds_total, where: 'mode="idle"', sum_without: [cpu, mode]}`.
 """
@@ -16,7 +16,8 @@ from pathlib import Path as FilePath
 from typing import Any, Literal, cast, get_args
 
 import re2
-import yaml
+
+from analyzer.yamlfile import ConfigError, parse
 
 Direction = Literal["both", "above", "below"]
 Kind = Literal["gauge", "rate", "age"]
@@ -29,8 +30,8 @@ Path = tuple[str, ...]
 class SignalError(ValueError):
     """A declaration that cannot be meant. `path`: the keys that lead to the place; `problem`: what is wrong there."""
 
-    def __init__(self, path: Path, problem: str, place: str = "") -> None:
-        super().__init__(f"{place}{'.'.join(path)}: {problem}")
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{'.'.join(path)}: {problem}")
         self.path = path
         self.problem = problem
 
@@ -103,49 +104,48 @@ class Signal:
 
 
 def load_presets(names: Iterable[str]) -> tuple[Signal, ...]:
-    """The signals of shipped presets (`PRESETS`) or of files (`*.yml`), in order; a later alias replaces an earlier one."""
-    found: dict[str, Signal] = {}
+    """The signals of shipped presets (`PRESETS`) or of files (`*.yml`), in order; a later alias replaces an earlier one.
+
+    Raises ConfigError, which names file, line and key.
+    """
+    found: tuple[Signal, ...] = ()
     for name in names:
         if name in PRESETS:
-            text, place = resources.files("analyzer").joinpath("presets", f"{name}.yml").read_text("utf-8"), f"{name}.yml"
+            text, file = resources.files("analyzer").joinpath("presets", f"{name}.yml").read_text("utf-8"), f"{name}.yml"
         elif name.endswith((".yml", ".yaml")):
             try:
-                text, place = FilePath(name).read_text("utf-8"), name
+                text, file = FilePath(name).read_text("utf-8"), name
             except (OSError, UnicodeDecodeError) as error:
-                raise SignalError(("presets", name), f"cannot be read: {error}") from error
+                raise ConfigError(f"cannot be read: {error}", file=name) from error
         else:
-            raise SignalError(("presets", name), f"unknown preset; there are {', '.join(PRESETS)}, or give a .yml file")
-        found |= {signal.alias: signal for signal in parse_file(text, place, base=tuple(found.values()))}
-    return tuple(found.values())
+            raise ConfigError(f"unknown preset; there are {', '.join(PRESETS)}, or give a .yml file", file=name)
+        found = parse_file(text, file, base=found)
+    return found
 
 
-def parse_file(text: str, place: str, *, base: Sequence[Signal] = ()) -> tuple[Signal, ...]:
-    """`parse_signals` of a YAML document `signals: {alias: {...}}`; errors begin with `place:line:`."""
+def parse_file(text: str, file: str, *, base: Sequence[Signal] = ()) -> tuple[Signal, ...]:
+    """`parse_signals` of a YAML document: `signals: {alias: {...}}` and, for `where` to name, `matchers: {name: text}`."""
+    document = parse(text, file=file)
     try:
-        tree, lines = read_yaml(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        line = mark.line + 1 if mark else 1
-        raise SignalError((), f"not YAML: {getattr(error, 'problem', error)}", f"{place}:{line}") from error
+        tree = _mapping(document.value, ())
+        _only(tree, ("matchers", "signals"), ())
+        named = _mapping(tree.get("matchers", {}), ("matchers",))
+        parsed = {name: parse_matchers(_text(named, name, ("matchers",), ""), ("matchers", name)) for name in named}
+        return parse_signals(_mapping(tree.get("signals"), ("signals",)), base=base, named=parsed)
     except SignalError as error:
-        raise SignalError(error.path, error.problem, f"{place}: ") from error
-    try:
-        if not isinstance(tree, dict) or set(tree) != {"signals"}:
-            raise SignalError((), "a preset is one mapping named `signals`")
-        return parse_signals(_mapping(tree["signals"], ("signals",)), base=base, path=("signals",))
-    except SignalError as error:
-        at = next((lines[error.path[:n]] for n in range(len(error.path), -1, -1) if error.path[:n] in lines), 1)
-        raise SignalError(error.path, error.problem, f"{place}:{at}: ") from error
+        raise document.error(error.problem, error.path) from error
 
 
-def parse_signals(mapping: Mapping[str, Any], *, base: Sequence[Signal] = (), path: Path = ("signals",)) -> tuple[Signal, ...]:
-    """Signals from plain values, on top of `base`.
+def parse_signals(
+    mapping: Mapping[str, Any], *, base: Sequence[Signal] = (), named: Mapping[str, tuple[Matcher, ...]] | None = None
+) -> tuple[Signal, ...]:
+    """Signals from plain values, on top of `base`. Raises SignalError, whose path begins with "signals".
 
-    An alias that `base` has takes over what is not said again; `null` or `false` leaves it out. Raises SignalError.
+    An alias that `base` has takes over what is not said again; `null` or `false` leaves it out. `named`: matchers by name.
     """
     found = {signal.alias: signal for signal in base}
     for alias, body in mapping.items():
-        at = (*path, str(alias))
+        at: Path = ("signals", str(alias))
         if not isinstance(alias, str) or not _NAME.fullmatch(alias):
             raise SignalError(at, "an alias is letters, digits and underscores, and begins with a letter")
         if body is None or body is False:
@@ -153,7 +153,7 @@ def parse_signals(mapping: Mapping[str, Any], *, base: Sequence[Signal] = (), pa
                 raise SignalError(at, "cannot be left out: no such signal")
             del found[alias]
         else:
-            found[alias] = _signal(alias, _mapping(body, at), at, found.get(alias))
+            found[alias] = _signal(alias, _mapping(body, at), at, found.get(alias), named or {})
     return tuple(found.values())
 
 
@@ -221,11 +221,13 @@ def _unquote(quoted: str, path: Path) -> str:
     return _ESCAPE.sub(one, quoted[1:-1])
 
 
-def _signal(alias: str, body: Mapping[str, Any], path: Path, old: Signal | None) -> Signal:
+def _signal(
+    alias: str, body: Mapping[str, Any], path: Path, old: Signal | None, named: Mapping[str, tuple[Matcher, ...]]
+) -> Signal:
     _only(body, _KEYS, path)
     title = {"en": alias, "ko": alias} if old is None else old.title
     signal = old or Signal(alias, alias, title, "count")
-    declaration, expr = _what(body, path, signal)
+    declaration, expr = _what(body, path, signal, named)
     low, high = _range(body["range"], (*path, "range")) if "range" in body else (signal.low, signal.high)
     return replace(
         signal,
@@ -245,7 +247,9 @@ def _signal(alias: str, body: Mapping[str, Any], path: Path, old: Signal | None)
     )
 
 
-def _what(body: Mapping[str, Any], path: Path, old: Signal) -> tuple[Declaration | None, str | None]:
+def _what(
+    body: Mapping[str, Any], path: Path, old: Signal, named: Mapping[str, tuple[Matcher, ...]]
+) -> tuple[Declaration | None, str | None]:
     if "expr" in body:
         if "over" in body or "under" in body:
             raise SignalError((*path, "expr"), "give `over` (and `under`) or `expr`, not both")
@@ -257,12 +261,12 @@ def _what(body: Mapping[str, Any], path: Path, old: Signal) -> tuple[Declaration
             if key in body:
                 raise SignalError((*path, key), "needs `over` beside it")
         return old.declaration, old.expr
-    over = _term(_mapping(body["over"], (*path, "over")), (*path, "over"))
-    under = _term(_mapping(body["under"], (*path, "under")), (*path, "under")) if "under" in body else None
+    over = _term(_mapping(body["over"], (*path, "over")), (*path, "over"), named)
+    under = _term(_mapping(body["under"], (*path, "under")), (*path, "under"), named) if "under" in body else None
     return Declaration(over, under, _flag(body, "complement", path, False)), None
 
 
-def _term(body: Mapping[str, Any], path: Path) -> Term:
+def _term(body: Mapping[str, Any], path: Path, known: Mapping[str, tuple[Matcher, ...]]) -> Term:
     aggregates = {f"{name}_without": cast(Aggregate, name) for name in get_args(Aggregate)}
     _only(body, {*get_args(Kind), "where", *aggregates}, path)
     kinds = [kind for kind in get_args(Kind) if kind in body]
@@ -275,7 +279,8 @@ def _term(body: Mapping[str, Any], path: Path) -> Term:
     metrics = _names([named] if isinstance(named, str) else named, (*path, kinds[0]), _METRIC)
     if not metrics:
         raise SignalError((*path, kinds[0]), "names no metric")
-    matchers = parse_matchers(_text(body, "where", path, ""), (*path, "where")) if "where" in body else ()
+    where = _text(body, "where", path, "")
+    matchers = known[where] if where in known else parse_matchers(where, (*path, "where"))
     aggregate = aggregates[chosen[0]] if chosen else None
     without = _names(body[chosen[0]], (*path, chosen[0]), _LABEL) if chosen else ()
     return Term(metrics, cast(Kind, kinds[0]), matchers, aggregate, without)
@@ -350,33 +355,3 @@ def _names(value: Any, path: Path, form: re.Pattern[str]) -> tuple[str, ...]:
 def _titles(value: Any, path: Path) -> dict[str, str]:
     titles = dict(_mapping(value, path))
     return {str(lang): _text(titles, lang, path, "") for lang in titles}
-
-
-def read_yaml(text: str, *, most: int = 20_000) -> tuple[Any, dict[Path, int]]:
-    """Plain values and the line of each key. No tags but YAML's own; aliases are followed, up to `most` values in all."""
-    lines: dict[Path, int] = {}
-    loader = yaml.SafeLoader(text)
-    try:
-        node = loader.get_single_node()
-        return (None if node is None else _plain(loader, node, (), lines, [most])), lines
-    finally:
-        loader.dispose()
-
-
-def _plain(loader: yaml.SafeLoader, node: yaml.Node, path: Path, lines: dict[Path, int], left: list[int]) -> Any:
-    left[0] -= 1
-    if left[0] < 0 or len(path) > 32:
-        raise SignalError(path[:8], "too much: nested too deep, or aliases of aliases")
-    lines.setdefault(path, node.start_mark.line + 1)
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(loader, child, (*path, str(i)), lines, left) for i, child in enumerate(node.value)]
-    if not isinstance(node, yaml.MappingNode):
-        return loader.construct_object(node)
-    found: dict[str, Any] = {}
-    for key_node, child in node.value:
-        key = key_node.value if isinstance(key_node, yaml.ScalarNode) else "?"
-        lines[(*path, key)] = key_node.start_mark.line + 1
-        if key in found:
-            raise SignalError((*path, key), "given twice")
-        found[key] = _plain(loader, child, (*path, key), lines, left)
-    return found
