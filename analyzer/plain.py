@@ -35,7 +35,8 @@ def to_labels(value: Any) -> Labels:
 
 def finding(value: Finding) -> dict[str, Any]:
     """A finding as JSON."""
-    return _plain(asdict(value))
+    fields: dict[str, Any] = _plain(asdict(value))
+    return fields
 
 
 def to_finding(value: Mapping[str, Any]) -> Finding:
@@ -47,7 +48,8 @@ def to_finding(value: Mapping[str, Any]) -> Finding:
 
 def incident(value: Incident) -> dict[str, Any]:
     """An incident as JSON."""
-    return _plain(asdict(value))
+    fields: dict[str, Any] = _plain(asdict(value))
+    return fields
 
 
 def to_incident(value: Mapping[str, Any]) -> Incident:
