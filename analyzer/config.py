@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import jsonschema
 
 from analyzer.duration import seconds
+from analyzer.signals import Signal, SignalError, load_presets, parse_matchers, parse_signals
 from analyzer.yamlfile import ConfigError, Document, parse
 
 HTTP_KEYS = ("basic_auth", "authorization", "tls_config", "headers")
@@ -29,7 +30,7 @@ class Reader:
     source: Literal["prometheus", "embedded"]
     url: str
     presets: tuple[str, ...]
-    signals: Mapping[str, Any]
+    signals: tuple[Signal, ...]
     selector: str
     interval: float
     scrape_interval: float
@@ -181,6 +182,7 @@ def from_text(text: str, *, file: str = "config.yml", env: Mapping[str, str] | N
     _validate(document)
     value = _defaults(schema(), document.value)
     _check_times(document, value)
+    value["reader"]["signals"] = _signals(document, value["reader"])
     config = _build(value)
     _cross_check(document, config)
     return config
@@ -209,6 +211,18 @@ def _validate(document: Document) -> None:
     if error.validator == "anyOf":
         raise document.error(f"{error.instance!r} is not a duration; write it like 30s, 5m, 1h30m or 7d", path)
     raise document.error(error.message[:300], path)
+
+
+def _signals(document: Document, reader: Mapping[str, Any]) -> tuple[Signal, ...]:
+    """The presets' signals with the user's own on top."""
+    try:
+        if reader["selector"]:
+            parse_matchers(reader["selector"])
+        return parse_signals(reader["signals"] or {}, base=load_presets(reader["presets"]))
+    except SignalError as e:
+        raise document.error(e.problem, ("reader", *e.path)) from e
+    except ConfigError as e:
+        raise document.error(str(e), ("reader", "presets")) from e
 
 
 def _check_times(document: Document, value: Mapping[str, Any]) -> None:
@@ -262,7 +276,7 @@ def _build(value: Mapping[str, Any]) -> Config:
 def _reader(v: Mapping[str, Any]) -> Reader:
     targets = tuple((t["url"], tuple(sorted((t["labels"] or {}).items()))) for t in v["targets"] or ())
     return Reader(
-        source=v["source"], url=(v["url"] or "").rstrip("/"), presets=tuple(v["presets"]), signals=v["signals"] or {},
+        source=v["source"], url=(v["url"] or "").rstrip("/"), presets=tuple(v["presets"]), signals=v["signals"],
         selector=v["selector"] or "", interval=seconds(v["interval"]), scrape_interval=seconds(v["scrape_interval"]),
         timeout=seconds(v["timeout"]), history=seconds(v["history"]), history_step=seconds(v["history_step"]),
         max_series=v["max_series"], max_bytes=v["max_bytes"], concurrency=v["concurrency"], sd_urls=tuple(v["sd_urls"] or ()),
