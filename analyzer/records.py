@@ -35,6 +35,7 @@ class Scores:
     kind : int64 [series], position in `kinds` of the detector that speaks loudest.
     onset : float64 [series], when the present deviation began; NaN where there is none.
     ready : float64 [series], 0..1: how much of what the detectors need has been seen.
+    promoted : bool [series], the level that the series now has became its new normal in this very column; None = none did.
     """
 
     time: float
@@ -49,6 +50,7 @@ class Scores:
     kinds: tuple[str, ...]
     onset: Floats
     ready: Floats
+    promoted: Bools | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
