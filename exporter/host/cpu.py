@@ -140,9 +140,9 @@ def interrupts(paths: Paths) -> Iterator[Reading]:
         counts = words[: len(cpus)]
         if len(counts) < len(cpus) or not all(count.isdigit() for count in counts):
             continue  # ERR and MIS have one number for the whole machine
-        info, devices = "", " ".join(words[len(cpus) :])
-        if source.strip().isdigit() and len(words) > len(cpus) + 1:
-            info, devices = words[len(cpus)], " ".join(words[len(cpus) + 1 :])
+        info, devices = " ".join(words[len(cpus) :]), ""
+        if source.strip().isdigit():
+            info, _, devices = info.partition(" ")
         for cpu, count in zip(cpus, counts, strict=True):
             labels: Labels = (("cpu", cpu), ("devices", devices), ("info", info), ("type", source.strip()))
             yield "node_interrupts_total", labels, float(count)

@@ -14,7 +14,10 @@ from exporter.host.limited import Refreshed
 from exporter.render import Reading
 
 UNIT_STATES = ("activating", "active", "deactivating", "failed", "inactive")
-UNIT_PROPERTIES = ("Id", "ActiveState", "Type", "NRestarts", "NConnections", "NAccepted", "NRefused")
+UNIT_PROPERTIES = (
+    "Id", "ActiveState", "Type", "NRestarts", "NConnections", "NAccepted", "NRefused", "MainPID",
+    "ActiveEnterTimestampMonotonic",
+)  # fmt: skip
 IGNORED_UNITS = (".automount", ".device", ".mount", ".scope", ".slice", ".target")
 GPU_FIELDS = ("index", "uuid", "name", "utilization.gpu", "memory.used", "memory.total", "temperature.gpu", "power.draw")
 MIB = 1024.0 * 1024.0

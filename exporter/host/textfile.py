@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import cast, get_args
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.families import FAMILIES, Family, Kind
 from exporter.host.files import Paths, modified, names, read
-from exporter.render import LABEL_NAME, Reading
+from exporter.render import Reading, series
 
 
 class Textfile:
@@ -33,6 +33,7 @@ class Textfile:
     def __call__(self, paths: Paths) -> Iterator[Reading]:
         """What the files say, and when they were written."""
         self.errors = {}
+        self.families.clear()
         for name in self.files():
             path = f"{self.directory}/{name}"
             try:
@@ -60,12 +61,11 @@ class Textfile:
         readings: list[Reading] = []
         declared: dict[str, Family] = {}
         for parsed in text_string_to_metric_families(text):
-            kind = cast(Kind, "untyped" if parsed.type == "unknown" else parsed.type)
+            kind = cast(Kind, parsed.type) if parsed.type in get_args(Kind) else "untyped"
             for sample in parsed.samples:
                 if sample.timestamp is not None:
                     raise ValueError(f"{sample.name} has a timestamp")
-                if not all(LABEL_NAME.fullmatch(label) for label in sample.labels):
-                    raise ValueError(f"{sample.name} has a label name that is not allowed")
+                series(sample.name, sample.labels)  # raises what one bad name would otherwise do to the whole page
                 # the parser takes _total off counters' names, which this format wants to keep
                 name = sample.name if kind == "counter" else parsed.name
                 declared[sample.name] = Family(name, kind, parsed.documentation or "Read from a text file.")

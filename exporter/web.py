@@ -1,0 +1,141 @@
+"""Config -> aiohttp application: `/metrics` and `/api/host` of this machine, and the simulated servers' routes beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+
+from exporter.config import Config
+from exporter.fleet.fleet import Fleet
+from exporter.fleet.web import add_fleet_routes
+from exporter.host.machine import Host
+from exporter.host.overview import Overview
+from exporter.render import Printer, Reading, compress
+from service import app as service_app
+from service import logs
+from service.http import json_response, trusted
+
+Clock = Callable[[], float]
+
+LANDING = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>openmanager exporter</title></head>
+<body><h1>openmanager exporter</h1><ul>
+<li><a href="/metrics">/metrics</a>: this machine for Prometheus / 이 서버의 메트릭</li>
+<li><a href="/api/host">/api/host</a>: this machine as JSON / 이 서버의 상태(JSON)</li>
+<li><a href="/sd?host=1">/sd</a>: targets for Prometheus's HTTP service discovery / 프로메테우스 수집 대상 목록</li>
+<li><a href="/api/servers">/api/servers</a>: simulated servers / 가상 서버 목록</li>
+<li><a href="/api/health">/api/health</a>: health of this service / 서비스 상태</li>
+</ul></body></html>
+"""
+
+
+@dataclass
+class HostPage:
+    """`/metrics`: this machine, this process, and the truth about the simulated servers.
+
+    Scrapes that come while one is being answered share its page: a second Prometheus costs nothing, and a hung collector is
+    never asked twice.
+    """
+
+    host: Host
+    registry: CollectorRegistry
+    fleet: Fleet | None
+    clock: Clock
+    printer: Printer = field(default_factory=Printer)
+    pending: asyncio.Task[bytes] | None = None
+
+    async def text(self) -> bytes:
+        """The page of now."""
+        if self.pending is None or self.pending.done():
+            self.pending = asyncio.create_task(asyncio.to_thread(self.render, self.clock()))
+        return await asyncio.shield(self.pending)
+
+    def render(self, now: float) -> bytes:
+        """The page; blocks for as long as the machine's files do, within the collectors' limits."""
+        return self.host.text() + self.printer.text(fleet_readings(self.fleet, now)) + generate_latest(self.registry)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer a scrape."""
+        body, headers = compress(await self.text(), request.headers.get("Accept-Encoding", ""))
+        return web.Response(body=body, headers=headers)
+
+
+def fleet_readings(fleet: Fleet | None, now: float) -> list[Reading]:
+    """How many servers there are, and which faults are planted now: the truth, which nothing in the analyzer may read."""
+    if fleet is None:
+        return []
+    readings: list[Reading] = [("openmanager_fleet_servers", (), float(len(fleet.deployed(now))))]
+    for fault in fleet.active_faults(now):
+        labels = (
+            ("benign", str(fault.benign).lower()),
+            ("kind", fault.kind),
+            ("root", str(fault.root).lower()),
+            ("server", fault.server),
+        )
+        readings.append(("openmanager_fleet_fault_active", labels, 1.0))
+    return readings
+
+
+def host_handler(overview: Overview) -> Callable[[web.Request], Any]:
+    """`GET /api/host`; tables about processes, services and logs are for operators only."""
+    one = asyncio.Lock()
+
+    async def handle(request: web.Request) -> web.Response:
+        async with one:
+            answer = await asyncio.to_thread(overview.answer, trusted(request))
+        return json_response(answer)
+
+    return handle
+
+
+def make_app(config: Config, *, clock: Clock = time.time) -> web.Application:
+    """The exporter's application.
+
+    Parameters
+    ----------
+    clock
+        Unix seconds; the simulated servers live by it.
+    """
+    log = logs.get("exporter")
+    host = Host(config.host, failed=lambda name, error: log.warning("collector failed", collector=name, error=str(error)))
+    overview = Overview(host)
+    fleet = make_fleet(config, clock())
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    page = HostPage(host, registry, fleet, clock)
+    app = service_app.create_app(
+        name="openmanager exporter",
+        registry=registry,
+        ready=lambda: ready(fleet, clock()),
+        landing=LANDING,
+        metrics_handler=page.handle,
+        routes=[web.get("/api/host", host_handler(overview))],
+    )
+    if fleet is not None:
+        add_fleet_routes(app, fleet, clock)
+
+    async def close(_app: web.Application) -> None:
+        overview.close()
+        host.close()
+
+    app.on_cleanup.append(close)
+    return app
+
+
+def make_fleet(config: Config, now: float) -> Fleet | None:
+    """The simulated servers, or None where there are to be none."""
+    it = config.fleet
+    if it.size == 0:
+        return None
+    return Fleet(seed=it.seed, size=it.size, start=now, deploy=it.deploy)
+
+
+def ready(fleet: Fleet | None, now: float) -> Mapping[str, bool | str]:
+    """Parts of this service; a fleet that waits to be deployed is ready."""
+    return {"host": True}
