@@ -1,0 +1,394 @@
+"""Real cumulative counters with random access: rates of the load model in, counts since boot out.
+
+Time is cut into blocks. What a block adds to a counter is known without walking there from the boot: a week's table of usual
+totals times how busy that week was. Inside a block the rates are summed minute by minute and bent a little (a curve
+that is zero at both ends) so that they meet the block's known total. So a counter is continuous, monotone, the same
+whatever was asked before, and a fleet years old costs no more than a new one. What faults add on top is summed for the
+blocks they touch.
+
+Servers reboot and programs are deployed only at the borders of blocks; crashes set counters back at any time.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from exporter.fleet import effects as effects_of
+from exporter.fleet import seasons
+from exporter.fleet.effects import Place
+from exporter.fleet.faults import Fault
+from exporter.fleet.life import REBOOT
+from exporter.fleet.model import Model, State
+from exporter.fleet.noise import Floats
+from exporter.fleet.seasons import DAY, HOUR
+
+STEP = 60.0
+WEEK = 7 * DAY
+REFERENCE = 2800 * WEEK + 4 * DAY + REBOOT  # some Monday, 03:00
+MODES = ("user", "system", "nice", "irq", "softirq", "iowait", "steal")
+Planted = tuple[Fault, Place]
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How fast one counter goes up, its smallest step, and whether it starts again with the program (not only at boot)."""
+
+    of: Callable[[State], Floats]
+    quantum: float = 1.0
+    program: bool = False
+
+
+def _lopsided(mode: str) -> Callable[[State], Floats]:
+    """What the first processor does more than the others; vanishes when all are busy."""
+
+    def rate(s: State) -> Floats:
+        busy = s.user + s.system + s.nice + s.irq + s.softirq + s.steal
+        mode_rate: Floats = getattr(s, mode)
+        return mode_rate * np.maximum(1 - busy, 0.0) + 1e-6
+
+    return rate
+
+
+def _mode(mode: str) -> Callable[[State], Floats]:
+    def rate(s: State) -> Floats:
+        found: Floats = getattr(s, mode)
+        return found + 1e-7
+
+    return rate
+
+
+RATES: dict[str, Rate] = {
+    **{f"cpu_{mode}": Rate(_mode(mode), 0.01) for mode in MODES},
+    "cpu_user_lopsided": Rate(_lopsided("user"), 0.01),
+    "cpu_system_lopsided": Rate(_lopsided("system"), 0.01),
+    "disk_time": Rate(lambda s: s.disk_busy, 0.001),
+    "disk_weighted": Rate(lambda s: (s.reads + s.writes) * s.disk_latency, 0.001),
+    "disk_read_time": Rate(lambda s: s.reads * s.disk_latency, 0.001),
+    "disk_write_time": Rate(lambda s: s.writes * s.disk_latency * 0.9, 0.001),
+    "disk_reads": Rate(lambda s: s.reads),
+    "disk_writes": Rate(lambda s: s.writes),
+    "disk_read_bytes": Rate(lambda s: s.read_bytes, 512.0),
+    "disk_written_bytes": Rate(lambda s: s.written_bytes, 512.0),
+    "receive_bytes": Rate(lambda s: s.receive),
+    "send_bytes": Rate(lambda s: s.send),
+    "receive_packets": Rate(lambda s: s.receive / 980 + s.send / 4200),
+    "send_packets": Rate(lambda s: s.send / 1100 + s.receive / 4800),
+    "receive_errs": Rate(lambda s: s.damaged),
+    "send_errs": Rate(lambda s: 0.2 * s.damaged + 2e-6),
+    "receive_drop": Rate(lambda s: s.drops),
+    "send_drop": Rate(lambda s: 0.5 * s.drops),
+    "lo_bytes": Rate(lambda s: 4e4 + 260 * s.requests),
+    "lo_packets": Rate(lambda s: 90 + 0.6 * s.requests),
+    "retransmits": Rate(lambda s: s.resent),
+    "out_segments": Rate(lambda s: s.send / 1130 + s.receive / 5000),
+    "in_segments": Rate(lambda s: s.receive / 1010 + s.send / 4400),
+    "switches": Rate(lambda s: s.switches),
+    "interrupts": Rate(lambda s: 240 + 0.55 * s.switches + (s.receive + s.send) / 9000),
+    "major_faults": Rate(lambda s: s.faults),
+    "requests": Rate(lambda s: s.requests, program=True),
+    "request_errors": Rate(lambda s: s.requests * s.errors, program=True),
+    "request_seconds": Rate(lambda s: s.requests * s.latency, 1e-4, program=True),
+    "hits": Rate(lambda s: s.requests * s.hit, program=True),
+    "misses": Rate(lambda s: s.requests * (1 - s.hit), program=True),
+}
+
+
+@dataclass
+class Block:
+    """Counts inside one block: nodes [N+1] (times), counts [counter, server, N+1] since its begin, rates [counter, server, N]."""
+
+    nodes: Floats
+    counts: Floats
+    rates: Floats
+    usual: Floats  # [counter, server] what the block adds without faults
+    added: Floats  # [counter, server] what faults add to that, never less than keeps the counter monotone
+    state: State | None
+
+
+def cut(state: State, first: int, last: int) -> State:
+    """The state at a run of its times."""
+    size = len(state.times)
+
+    def part(values: Floats) -> Floats:
+        return values[..., first:last] if values.shape[-1] == size else values
+
+    out = {f.name: getattr(state, f.name) for f in fields(State)}
+    fill = out.pop("fill")
+    return State(**{k: part(v) for k, v in out.items()}, fill=(part(fill[0]), part(fill[1])))
+
+
+class Counters:
+    """Every counter of every server.
+
+    Parameters
+    ----------
+    model
+        Where rates come from.
+    block_hours
+        Length of a block; 12, or 1 in big fleets.
+    """
+
+    def __init__(self, model: Model, block_hours: int = 12) -> None:
+        self.model = model
+        self.length = block_hours * HOUR
+        self.per_week = int(WEEK // self.length)
+        self.per_day = int(DAY // self.length)
+        self.names = tuple(RATES)
+        self.quanta = np.array([RATES[n].quantum for n in self.names])[:, None]
+        self.program = np.array([RATES[n].program for n in self.names])
+        self._table: Floats | None = None
+        self._blocks: OrderedDict[tuple[int, tuple[Planted, ...]], Block] = OrderedDict()
+        self._bases: OrderedDict[int, Floats] = OrderedDict()
+        self._added: dict[tuple[int, tuple[Planted, ...]], Floats] = {}
+        self._until: dict[tuple[int, float, tuple[Planted, ...]], Floats] = {}
+        self._keep_state = model.size <= 40
+
+    def number(self, when: float) -> int:
+        """Number of the block that a time falls into."""
+        return int((when - REBOOT) // self.length)
+
+    def begin(self, block: int) -> float:
+        """First second of a block."""
+        return block * self.length + REBOOT
+
+    def boots(self, block: int) -> Indices:
+        """Block at whose begin each server last booted as planned: [server]."""
+        return self.model.life.boot(block // self.per_day) * self.per_day
+
+    def programs(self, block: int) -> Indices:
+        """Block at whose begin each program last started as planned: [server]."""
+        half = self.per_day // 2  # deployments come 12 h after reboots
+        days, known = self.model.life.program((block - half) // self.per_day)
+        boots = self.boots(block)
+        return np.where(known, np.maximum(days * self.per_day + half, boots), boots)
+
+    def table(self) -> Floats:
+        """Usual totals of each block of a week, made once: [counter, server, block of the week]."""
+        if self._table is None:
+            step = 300.0 if self.length > HOUR else 600.0
+            per_block = int(self.length // step)
+            first = self.number(REFERENCE)
+            out = np.empty((len(self.names), self.model.size, self.per_week))
+            blocks_at_once = max(1, int(20_000 // (self.model.size * per_block)))
+            for low in range(0, self.per_week, blocks_at_once):
+                high = min(low + blocks_at_once, self.per_week)
+                times = self.begin(first + low) + (np.arange((high - low) * per_block) + 0.5) * step
+                state = self.model.state(times, plain=True)
+                for i, name in enumerate(self.names):
+                    totals = self._flat(RATES[name].of(state)).reshape(self.model.size, high - low, per_block).sum(axis=2)
+                    out[i][:, (first + np.arange(low, high)) % self.per_week] = totals * step
+            self._table = out
+        return self._table
+
+    def _flat(self, values: Floats) -> Floats:
+        return np.broadcast_to(values, (self.model.groups, values.shape[1], values.shape[2])).reshape(self.model.size, -1)
+
+    def base(self, block: int) -> Floats:
+        """Counts at the begin of a block, without what faults added: [counter, server]."""
+        if block in self._bases:
+            return self._bases[block]
+        out = np.where(self.program[:, None], self._since(self.programs(block), block), self._since(self.boots(block), block))
+        self._bases[block] = out
+        while len(self._bases) > 64:
+            self._bases.popitem(last=False)
+        return out
+
+    def _since(self, first: Indices, block: int) -> Floats:
+        """Usual counts of the blocks [first, block): [counter, server], whole quanta."""
+        oldest = int(first.min())
+        if oldest >= block:
+            return np.zeros((len(self.names), self.model.size))
+        blocks = np.arange(oldest, block)
+        weight = self._busier(blocks)
+        weights = np.zeros((self.model.size, self.per_week))
+        mine = blocks[None, :] >= first[:, None]
+        for residue in range(self.per_week):
+            chosen = blocks % self.per_week == residue
+            weights[:, residue] = (mine[:, chosen] * weight[chosen]).sum(axis=1)
+        totals = (self.table() * weights[None]).sum(axis=2)
+        return np.rint(totals / self.quanta) * self.quanta
+
+    def _busier(self, blocks: Indices) -> Floats:
+        """How much more than usual each block adds, from drift and campaigns: [block], around 1."""
+        hours = (np.arange(12) + 0.5) * (self.length / 12)
+        times = (blocks[:, None] * self.length + REBOOT + hours[None, :]).reshape(-1)
+        users = seasons.drift(self.model.seed, times)[0].reshape(len(blocks), -1).mean(axis=1)
+        return 1 + 0.75 * (users - 1)
+
+    def _total(self, block: int) -> Floats:
+        """What a block adds without faults: [counter, server]."""
+        here = self._since(np.full(self.model.size, block), block + 1)
+        same = self.boots(block + 1) == self.boots(block)
+        same_program = self.programs(block + 1) == self.programs(block)
+        going_on = np.where(self.program[:, None], same_program[None, :], same[None, :])
+        return np.where(going_on, self.base(block + 1) - self.base(block), here)
+
+    def block(self, block: int, faults: tuple[Planted, ...]) -> Block:
+        """Counts inside a block under the faults that touch it."""
+        key = (block, faults)
+        if key in self._blocks:
+            self._blocks.move_to_end(key)
+            return self._blocks[key]
+        made = self._make(block, faults)
+        self._blocks[key] = made
+        while len(self._blocks) > 3:
+            self._blocks.popitem(last=False)
+        return made
+
+    def _make(self, block: int, faults: tuple[Planted, ...]) -> Block:
+        begin = self.begin(block)
+        grid = begin + np.arange(int(self.length // STEP)) * STEP
+        total = self._total(block)
+        state = self.model.state(grid)
+        rates = self._rates(state)
+        curve = (grid + STEP / 2 - begin) / self.length
+        curve = 6 * curve * (1 - curve)
+        plain = rates.sum(axis=2) * STEP
+        bent = (rates @ curve) * STEP
+        bend = (total - plain) / bent
+        # rare events can be far from their usual total: those are scaled whole, so that no rate turns negative
+        gentle = np.abs(bend) < 0.5
+        factor, bend = np.where(gentle, 1.0, total / plain), np.where(gentle, bend, 0.0)
+        nodes = grid
+        if faults:
+            nodes = np.union1d(grid, effects_of.edges(faults, begin, begin + self.length))
+            state = self.model.state(nodes, effects_of.of(faults, self.model.size, nodes))
+            rates = self._rates(state)
+            curve = curve[np.searchsorted(grid, nodes, side="right") - 1]
+        rates *= bend[..., None] * curve + factor[..., None]
+        self._fit_processors(rates)
+        ends = np.append(nodes, begin + self.length)
+        counts = np.zeros((*total.shape, len(ends)))
+        np.cumsum(rates * np.diff(ends), axis=2, out=counts[..., 1:])
+        added = np.zeros_like(total)
+        if faults:
+            added = np.ceil((counts[..., -1] - total) / self.quanta - 1e-6) * self.quanta
+            counts[..., -1] = total + added
+        np.minimum(counts, (total + added)[..., None], out=counts)
+        return Block(ends, counts, rates, total, added, state if self._keep_state else None)
+
+    def _rates(self, state: State) -> Floats:
+        out = np.empty((len(self.names), self.model.size, len(state.times)))
+        shape = (self.model.groups, -1, len(state.times))
+        for i, name in enumerate(self.names):
+            out[i].reshape(self.model.groups, out.shape[1] // self.model.groups, -1)[:] = RATES[name].of(state).reshape(shape)
+        return out
+
+    def _fit_processors(self, rates: Floats) -> None:
+        """Keep the sum of all busy modes below the time there is, so that idle never runs backwards."""
+        busy = rates[: len(MODES)].sum(axis=0)
+        over = busy > 0.9985
+        if over.any():
+            shrink = np.where(over, 0.9985 / busy, 1.0)
+            rates[: len(MODES) + 2] *= shrink
+            busy *= shrink
+        lopsided = rates[len(MODES) : len(MODES) + 2]
+        limit = 0.9 * (1 - busy) / np.maximum(lopsided.sum(axis=0), 1e-12)
+        np.multiply(lopsided, np.minimum(limit, 1.0), out=lopsided)
+
+    def read(self, block: int, times: Floats, faults: Sequence[Planted], which: Sequence[int]) -> Floats:
+        """Counts at times [T] inside one block: [counter of `which`, server, T]."""
+        rows = np.asarray(which, dtype=np.int64)
+        found = self._inside(self.block(block, self.touching(block, faults)), times, rows)
+        found += (self.base(block) + self.added_before(block, faults))[rows][..., None]
+        for server, when, program_only in self.restarts(block, float(times.max()), faults):
+            self._start_again(found, block, times, faults, rows, (server, when, program_only))
+        return found
+
+    def ready(self, block: int, times: Floats, faults: Sequence[Planted]) -> State | None:
+        """The state at these times if counting has already needed it, else None."""
+        made = self._blocks.get((block, self.touching(block, faults)))
+        if made is None or made.state is None:
+            return None
+        first = int(np.searchsorted(made.nodes, times[0]))
+        last = first + len(times)
+        if last > len(made.nodes) - 1 or not np.array_equal(made.nodes[first:last], times):
+            return None
+        return cut(made.state, first, last)
+
+    @staticmethod
+    def _inside(block: Block, times: Floats, rows: Indices, servers: slice | Indices = slice(None)) -> Floats:
+        cell = np.clip(np.searchsorted(block.nodes, times, side="right") - 1, 0, block.rates.shape[2] - 1)
+        into = times - block.nodes[cell]
+        counts = block.counts[rows][:, servers].take(cell, axis=2)
+        if into.any():
+            counts += block.rates[rows][:, servers].take(cell, axis=2) * into
+            np.minimum(counts, block.counts[rows][:, servers].take(cell + 1, axis=2), out=counts)
+        return counts
+
+    def restarts(self, block: int, until: float, faults: Sequence[Planted]) -> list[tuple[int, float, bool]]:
+        """Unplanned starts since the planned ones: (server, time, whether only the program started), oldest first."""
+        found: list[tuple[int, float, bool]] = []
+        for fault, place in faults:
+            if fault.kind == "crash":
+                end = min(fault.start + fault.duration_seconds, fault.until)
+                found.append((place.index, end, False))
+            found += [(place.index, when, True) for when in effects_of.restarts(fault, place)]
+        boots = self.boots(block)
+        return sorted((r for r in found if self.begin(int(boots[r[0]])) <= r[1] <= until), key=lambda r: r[1])
+
+    def _start_again(
+        self, found: Floats, block: int, times: Floats, faults: Sequence[Planted], rows: Indices, restart: tuple[int, float, bool]
+    ) -> None:
+        """Set the counters of one server back to zero at a restart, in place."""
+        server, when, program_only = restart
+        after = times >= when
+        program = self.program[rows]
+        planned = when >= self.begin(int(self.programs(block)[server]))
+        back = program & planned if program_only else program & planned | ~program
+        until_then = self._counted_until(server, when, faults)[rows]
+        again = self._gross(block, times[after], faults, rows, server) - until_then[:, None]
+        found[np.ix_(back, [server], after)] = again[back][:, None, :]
+
+    def _gross(self, block: int, times: Floats, faults: Sequence[Planted], rows: Indices, server: int) -> Floats:
+        """Counts of one server as if it had never crashed: [counter, T]."""
+        inside = self._inside(self.block(block, self.touching(block, faults)), times, rows, np.array([server]))[:, 0]
+        return inside + (self.base(block) + self.added_before(block, faults))[rows, server][:, None]
+
+    def _counted_until(self, server: int, when: float, faults: Sequence[Planted]) -> Floats:
+        earlier = tuple(p for p in faults if p[0].start < when)
+        key = (server, when, earlier)
+        if key not in self._until:
+            if len(self._until) > 1024:
+                self._until.clear()
+            every = np.arange(len(self.names))
+            self._until[key] = self._gross(self.number(when), np.array([when]), earlier, every, server)[:, 0]
+        return self._until[key]
+
+    def touching(self, block: int, faults: Sequence[Planted]) -> tuple[Planted, ...]:
+        """The faults that leave marks on the counters of a block."""
+        begin = self.begin(block)
+        return tuple(p for p in faults if p[0].kind != "stuck_metric" and p[0].runs(begin, begin + self.length))
+
+    def added_before(self, block: int, faults: Sequence[Planted]) -> Floats:
+        """What faults added in the blocks since boot (or deployment) before this one: [counter, server]."""
+        out = np.zeros((len(self.names), self.model.size))
+        boots, programs = self.boots(block), self.programs(block)
+        for earlier in self._earlier(block, faults):
+            since = np.where(self.program[:, None], programs[None, :], boots[None, :])
+            out += np.where(since <= earlier, self._added_in(earlier, faults), 0.0)
+        return out
+
+    def _earlier(self, block: int, faults: Sequence[Planted]) -> list[int]:
+        found: set[int] = set()
+        until = self.begin(block)
+        for fault, _ in faults:
+            if fault.kind != "stuck_metric" and fault.start < until:
+                for begin, end in fault.runs(fault.start, until):
+                    found.update(range(self.number(begin), min(self.number(end + fault.tail) + 1, block)))
+        return sorted(found)
+
+    def _added_in(self, block: int, faults: Sequence[Planted]) -> Floats:
+        touching = self.touching(block, faults)
+        key = (block, touching)
+        if key not in self._added:
+            if len(self._added) > 4096:
+                self._added.clear()
+            self._added[key] = self.block(block, touching).added
+        return self._added[key]
