@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from deploy.local.servers import need
 from exporter.families import FAMILIES, family
 from exporter.render import Page
 
@@ -92,5 +93,5 @@ def test_kernel_field_names_have_node_exporters_types(name, kind):
 def test_promtool_has_nothing_to_say_about_own_names():
     own = [name for name in FAMILIES if name.startswith("openmanager_")]
     text = Page(own, [{"server": "a"}] * len(own)).text([1] * len(own))
-    check = subprocess.run(["promtool", "check", "metrics"], check=False, input=text, capture_output=True)
+    check = subprocess.run([need("promtool"), "check", "metrics"], check=False, input=text, capture_output=True)
     assert (check.returncode, check.stdout + check.stderr) == (0, b"")

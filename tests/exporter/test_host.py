@@ -230,13 +230,12 @@ def test_bad_text_file_is_left_out_and_said(tmp_path, text):
 
 
 def test_text_files_keep_histograms_whole(tmp_path):
-    text = '# HELP t Took.\n# TYPE t histogram\nt_bucket{le="1"} 1\nt_bucket{le="+Inf"} 2\nt_sum 3\nt_count 2\n'
+    text = '# HELP t Took.\n# TYPE t histogram\nt_bucket{le="1"} 1.0\nt_bucket{le="+Inf"} 2.0\nt_sum 3.0\nt_count 2.0\n'
     (tmp_path / "a.prom").write_text(text)
     host = Host(Settings(Paths(), frozenset({"textfile"}), str(tmp_path), 5.0))
     page = host.text().decode()
     host.close()
-    assert page.startswith(text.replace("} 1", "} 1.0").replace("} 2", "} 2.0").replace(" 3\n", " 3.0\n")[:100])
-    assert page.count("# TYPE t ") == 1
+    assert page.startswith(text)
 
 
 def test_missing_text_folder_is_an_error_but_none_is_not(tmp_path):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from deploy.local.servers import need
 from exporter.families import Family
 from exporter.render import CONTENT_TYPE, Page, Printer, compress, print_floats, series, wants_gzip
 
@@ -124,5 +125,5 @@ def test_accept_encoding_is_read(header, wanted):
 @pytest.mark.servers
 def test_promtool_reads_awkward_values():
     page = Page(["openmanager_fleet_fault_active"] * 2, [{"server": 'a"\\\n'}, {"server": "서버"}])
-    check = subprocess.run(["promtool", "check", "metrics"], check=False, input=page.text([math.nan, 1]), capture_output=True)
+    check = subprocess.run([need("promtool"), "check", "metrics"], check=False, input=page.text([math.nan, 1]), capture_output=True)
     assert check.stdout + check.stderr == b""
