@@ -70,9 +70,10 @@ class Verdict:
         h, k = np.unravel_index(int(np.argmax(self.merit)), self.merit.shape)
         return self.hosts[int(h)], KINDS[int(k)]
 
-    def of(self, host: str, kind: str) -> float:
-        """Merit of one hypothesis."""
-        return float(self.merit[self.hosts.index(host), KINDS.index(kind)]) if host in self.hosts else NEVER
+    def hypotheses(self) -> dict[Hypothesis, float]:
+        """Merit of those whose core is there."""
+        rows, columns = np.nonzero(self.merit > NEVER / 2)
+        return {(self.hosts[h], KINDS[k]): float(self.merit[h, k]) for h, k in zip(rows.tolist(), columns.tolist(), strict=True)}
 
 
 class Judge:
@@ -169,6 +170,18 @@ class Judge:
         if weight == 0 and b in graph.peers(a):
             weight = 0.8 * self._mark(m.peers, k, finding)
         return weight
+
+    def evidence(self, symptoms: Symptoms, graph: Graph, host: str, kind: str) -> float:
+        """Own marks of a kind, each at most 1, and a part of what others show."""
+        m, k, at = self.matrices, KINDS.index(kind), graph.at[host]
+        seen = np.where(np.abs(symptoms.strength) >= SEEN, symptoms.strength, 0.0)
+        above, below = np.fmax(seen, 0), np.fmax(-seen, 0)
+        if kind == "unknown":
+            own = float(np.abs(seen[at]).sum())
+        else:
+            weight = [np.minimum(m.core[i][k] + m.usual[i][k], 1.0) for i in (0, 1)]
+            own = float(above[at] @ weight[0] + below[at] @ weight[1])
+        return own + 0.3 * min(float(self._elsewhere(above, below, graph, at)[k]), 3.0)
 
     def is_core(self, kind: str, finding: Finding) -> bool:
         """Is the finding one of the marks that make a kind?"""

@@ -38,8 +38,8 @@ def _all(signs: str, weight: float = 1.0) -> Marks:
     return dict.fromkeys(signs.split(), weight)
 
 
-SLOWED = _all("+response_time +errors +connections -requests ~network_receive ~network_transmit ~cpu ~load ~context_switches"
-              " +memory ~processes +open_files +tcp_retransmits")  # fmt: skip
+SLOWED = _all("+response_time +errors +connections -requests -network_receive -network_transmit -cpu -load ~context_switches"
+              " +processes +open_files")  # fmt: skip
 STARVED = _all(
     "-requests -cpu -network_receive -network_transmit ~connections -disk_time -load -context_switches -response_time", 0.7
 )
@@ -54,8 +54,8 @@ PATTERNS: dict[str, Pattern] = {
         core={"+cpu": 1.0},
         usual={"+load": 1.0, "+temperature": 0.3, "~context_switches": 0.3},
         may=BUSY, up=SLOWED, down=STARVED,
-        against={"+requests": 1.2, "+disk_time": 0.6, "+iowait": 0.5, "+network_receive": 0.6, "+network_transmit": 0.6, "+steal": 1.0,
-                 "-cache_hit": 0.6},
+        against={"+requests": 1.2, "+disk_time": 0.6, "+iowait": 0.5, "+network_receive": 0.6, "+network_transmit": 0.6,
+                 "+steal": 1.0, "-cache_hit": 0.6},
     ),
     "memory_leak": Pattern(
         core={"+memory": 1.0},
