@@ -38,7 +38,7 @@ BINARIES = {
 }
 
 
-class ServerMissing(RuntimeError):
+class ServerMissingError(RuntimeError):
     """A binary is nowhere to be had; the message names the command that gets it."""
 
 
@@ -55,11 +55,11 @@ def find(name: str, unpacked: Path = UNPACKED) -> Path | None:
 
 
 def need(name: str, unpacked: Path = UNPACKED) -> Path:
-    """Where a program is. Raises ServerMissing with what to do."""
+    """Where a program is. Raises ServerMissingError with what to do."""
     path = find(name, unpacked)
     if path is None:
         package = BINARIES[name].package
-        raise ServerMissing(
+        raise ServerMissingError(
             f"{name} is not on PATH and not in {unpacked}: run `make servers` (Debian, Ubuntu) "
             f"or install it (`apt-get install {package}`, or the project's own release)"
         )
@@ -191,7 +191,7 @@ def start_prometheus(
 def start_alertmanager(config: Path, folder: Path, *, port: int | None = None) -> Running:
     """An Alertmanager on loopback that gossips with nobody."""
     at = port or free_port()
-    command = [
+    command: list[str | Path] = [
         need("alertmanager"), f"--config.file={config}", f"--storage.path={folder / 'alertmanager'}",
         f"--web.listen-address=127.0.0.1:{at}", "--cluster.listen-address=",
     ]  # fmt: skip
@@ -201,7 +201,7 @@ def start_alertmanager(config: Path, folder: Path, *, port: int | None = None) -
 def start_node_exporter(folder: Path, *, port: int | None = None, extra: Sequence[str] = ()) -> Running:
     """A node_exporter on loopback."""
     at = port or free_port()
-    command = [need("node_exporter"), f"--web.listen-address=127.0.0.1:{at}", *extra]
+    command: list[str | Path] = [need("node_exporter"), f"--web.listen-address=127.0.0.1:{at}", *extra]
     return start("node_exporter", command, url=f"http://127.0.0.1:{at}", folder=folder)
 
 
