@@ -1,8 +1,8 @@
 """A signal: one thing worth watching on every server, with what is known about it beforehand.
 
 A signal is declared (gauge, rate or ratio over metrics), so that it compiles both to PromQL and to a local evaluation of scraped
-text, or it is free PromQL. In: YAML of `presets/*.yml` or of the configuration. Out: `Signal`s, or an error that names the file, the
-line and the key. Floor 0.
+text, or it is free PromQL. In: YAML of `presets/*.yml` or of the configuration. Out: `Signal`s, or an error that names file, line
+and key. Floor 0.
 
 A term reads like PromQL: `{rate: node_cpu_seconds_total, where: 'mode="idle"', sum_without: [cpu, mode]}`.
 """
@@ -101,6 +101,12 @@ class Signal:
     limit: float | None = None
     labels: tuple[str, ...] = field(default=())
     sparse: bool = False
+
+
+def metrics_of(signals: Iterable[Signal]) -> frozenset[str]:
+    """The metrics that declared signals are made of; what free PromQL needs is not known."""
+    terms = [term for s in signals if s.declaration for term in (s.declaration.over, s.declaration.under) if term is not None]
+    return frozenset(metric for term in terms for metric in term.metrics)
 
 
 def load_presets(names: Iterable[str]) -> tuple[Signal, ...]:
