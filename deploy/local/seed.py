@@ -1,8 +1,8 @@
 """History for the demo: seven days of the fleet's own past written into Prometheus by remote write.
 
 In: the fleet's load model, a span of time. Out: requests with many samples a series. The counters run on into the live ones,
-because both are the same function of time. Gauges that hardly move, and constants, get a sample every four minutes: within Prometheus's
-five minutes of lookback. The oldest days get counters every two minutes instead of every one.
+because both are the same function of time. Gauges that hardly move, and constants, get a sample every four minutes: within
+Prometheus's five minutes of lookback. The oldest days get counters every two minutes instead of every one.
 """
 
 import json
@@ -30,12 +30,25 @@ PART = 3600.0 * 4  # seconds a request spans
 MOST_SAMPLES = 5_000_000
 SAMPLE_BYTES = 18  # tag, length, tag, float64, tag, six bytes of varint milliseconds
 SLOW = frozenset(
-    """
-    node_memory_MemTotal_bytes node_memory_SwapTotal_bytes node_memory_SwapFree_bytes node_filesystem_size_bytes
-    node_filesystem_avail_bytes node_filesystem_files node_filesystem_files_free node_filesystem_readonly
-    node_filefd_maximum node_filefd_allocated node_procs_running node_boot_time_seconds node_hwmon_temp_celsius
-    node_timex_offset_seconds node_uname_info app_dependency_info up
-    """.split()
+    {
+        "node_memory_MemTotal_bytes",
+        "node_memory_SwapTotal_bytes",
+        "node_memory_SwapFree_bytes",
+        "node_filesystem_size_bytes",
+        "node_filesystem_avail_bytes",
+        "node_filesystem_files",
+        "node_filesystem_files_free",
+        "node_filesystem_readonly",
+        "node_filefd_maximum",
+        "node_filefd_allocated",
+        "node_procs_running",
+        "node_boot_time_seconds",
+        "node_hwmon_temp_celsius",
+        "node_timex_offset_seconds",
+        "node_uname_info",
+        "app_dependency_info",
+        "up",
+    }
 )
 
 
