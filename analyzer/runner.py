@@ -278,6 +278,11 @@ class Runner:
         except SourceError as error:
             self._log.warning("topology not read, the last one is kept", reason=str(error))
 
+    async def save_now(self) -> None:
+        """Save the detectors as they are, before an orderly end."""
+        if self.last:
+            await asyncio.to_thread(self._save, self.last)
+
     def _save(self, at: float) -> None:
         meta = {"time": at, "fingerprint": self.fingerprint}
         try:

@@ -1,0 +1,196 @@
+"""Reads the configuration, builds everything, runs until told to stop."""
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import click
+from aiohttp import web
+
+from analyzer.api.app import add_routes
+from analyzer.api.state import STATE, ApiState
+from analyzer.build import Analyzer, fingerprint
+from analyzer.config import Config, load
+from analyzer.explain.engine import explain_alert
+from analyzer.maintenance import Maintenance
+from analyzer.records import Board
+from analyzer.selfmetrics import SelfMetrics
+from analyzer.store import Store
+from analyzer.yamlfile import ConfigError
+from service import app as service_app
+from service import build, logs
+from service.schedule import Schedule
+
+STORE = "openmanager.db"
+READ_AFTER = 1.0  # seconds behind the boundary, so that the scrape of that moment has arrived
+
+
+class Service:
+    """The running analyzer and the way to exchange it for one of another configuration."""
+
+    def __init__(self, path: Path, config: Config) -> None:
+        self.path, self.config = path, config
+        self.metrics = SelfMetrics()
+        self.store: Store
+        self.windows: list[Maintenance] = []  # declared over the API
+        self.analyzer: Analyzer | None = None
+        self._loop_task: asyncio.Task[None] | None = None
+        self._log = logs.get("analyzer")
+
+    # ---- life ----
+
+    async def life(self, app: web.Application) -> AsyncIterator[None]:
+        """aiohttp's cleanup context: up, serving, down."""
+        directory = Path(self.config.state.directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        self.store = await Store.open(directory / STORE, retention=self.config.state.retention, on_event=self._store_event)
+        app[STATE].store = self.store
+        await self.maintenance_changed()
+        self.analyzer = self._build(self.config)
+        await self.analyzer.start()
+        self._loop_task = asyncio.create_task(self._turn(self.analyzer), name="cycles")
+        yield
+        await self._stop_cycles()
+        if self.analyzer is not None:
+            await self.analyzer.close()
+        await self.store.close()
+
+    def _build(self, config: Config) -> Analyzer:
+        return Analyzer(config, self.store, self.metrics, time.time, lambda: self.windows)
+
+    def _store_event(self, event: str) -> None:
+        self.metrics.quarantined.labels("store" if event == "quarantined" else f"store_{event}").inc()
+
+    async def maintenance_changed(self) -> None:
+        """Read the declared windows again."""
+        self.windows = await self.store.maintenance(time.time() - 3600)
+
+    async def _turn(self, analyzer: Analyzer) -> None:
+        """Cycles, one after another, until cancelled."""
+        runner, metrics = analyzer.runner, self.metrics
+        await runner.prepare()
+        interval = analyzer.config.reader.interval
+        async for tick in Schedule(interval, offset_seconds=min(READ_AFTER, interval / 10)):
+            metrics.cycles.labels("overrun").inc(tick.skipped)
+            try:
+                await runner.tick()
+            except Exception:  # noqa: BLE001 - the loop outlives whatever one cycle meets; logged and counted
+                metrics.cycles.labels("failed").inc()
+                self._log.exception("a cycle failed; the next one is tried as usual")
+
+    async def _stop_cycles(self) -> None:
+        task, self._loop_task = self._loop_task, None
+        if task is None:
+            return
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        if self.analyzer is not None:
+            await self.analyzer.runner.save_now()
+
+    # ---- reload ----
+
+    async def reload(self) -> None:
+        """Take the file as it is now, whole or not at all. Raises ConfigError and keeps the old one."""
+        config = load(self.path, os.environ)
+        if config == self.config:
+            return
+        if config.server != self.config.server or config.state.directory != self.config.state.directory:
+            self._log.warning("`server` and `state.directory` take effect at the next start")
+        fresh = self._build(config)
+        await fresh.start()
+        old = self.analyzer
+        await self._stop_cycles()
+        if old is not None:
+            fresh.runner.board, fresh.runner.report = old.runner.board, old.runner.report
+            await old.close()
+        relearn = fingerprint(config) != fingerprint(self.config)
+        self.analyzer, self.config = fresh, config
+        self._loop_task = asyncio.create_task(self._turn(fresh), name="cycles")
+        self._log.info("configuration taken", learns_anew=relearn)
+
+    # ---- what routes ask ----
+
+    def board(self) -> Board | None:
+        """The newest board."""
+        return self.analyzer.runner.board if self.analyzer else None
+
+    def reason(self) -> str:
+        """Why there is none."""
+        return self.analyzer.runner.reason if self.analyzer else "starting"
+
+    def derived(self) -> bytes:
+        """The newest derived series as text."""
+        return self.analyzer.exposition() if self.analyzer else b""
+
+    def ready(self) -> dict[str, bool | str]:
+        """What `/-/ready` and `/api/health` show."""
+        return {"first_cycle": True if self.board() is not None else self.reason()}
+
+
+def make_app(service: Service) -> web.Application:
+    """The application over a service."""
+    app = service_app.create_app(
+        name="openmanager analyzer",
+        registry=service.metrics.registry,
+        ready=service.ready,
+        reload=service.reload,
+        landing="openmanager analyzer",
+    )
+    state = ApiState(
+        board=service.board,
+        reason=service.reason,
+        store=None,  # opened when the application starts
+        derived=service.derived,
+        explain_alert=explain_alert,
+        now=time.time,
+        default_language=service.config.explanation.default_language,
+        maintenance_changed=service.maintenance_changed,
+    )
+    add_routes(app, state)
+    app.cleanup_ctx.append(service.life)
+    return app
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(build.VERSION, prog_name="openmanager-analyzer")
+@click.option(
+    "--config.file", "path", required=True, type=click.Path(path_type=Path), help="the configuration; `omctl check` checks it"
+)
+@click.option(
+    "--web.listen-address", "listen", multiple=True, metavar="HOST:PORT", help="instead of server.listen; may be repeated"
+)
+@click.option("--web.config.file", "web_config", type=click.Path(path_type=Path), help="TLS and passwords, as exporter-toolkit's")
+@click.option("--web.tokens-file", "tokens", type=click.Path(path_type=Path), help="bearer tokens by name")
+@click.option("--log.level", "log_level", type=click.Choice(["debug", "info", "warn", "error"]), default="info", show_default=True)
+@click.option("--log.format", "log_format", type=click.Choice(["logfmt", "json"]), default="logfmt", show_default=True)
+def main(
+    path: Path, listen: tuple[str, ...], web_config: Path | None, tokens: Path | None, log_level: str, log_format: str
+) -> None:
+    """Watches what Prometheus scrapes, finds what is strange, says why, and writes it back."""
+    try:
+        config = load(path, os.environ)
+    except ConfigError as error:
+        click.echo(f"openmanager-analyzer: {error}", err=True)
+        sys.exit(2)
+    logs.setup(log_level, log_format)
+    service = Service(path, config)
+    web_file = web_config or (Path(config.server.web_config) if config.server.web_config else None)
+    hosts = (*config.server.allowed_hosts, *config.server.allowed_origins, *([config.external_url] if config.external_url else []))
+    try:
+        service_app.run(
+            service_app.serve(
+                make_app(service), listen=listen or config.server.listen, web_config=web_file, tokens_file=tokens, hosts=hosts
+            )
+        )
+    except (OSError, ValueError) as error:
+        click.echo(f"openmanager-analyzer: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,282 @@
+"""Config -> a working analyzer: the only place where everything meets everything.
+
+A reload builds a second set of parts beside the running one and swaps them when it stands; what cannot be built leaves the old one
+at work. The store, the metrics and the listening sockets live as long as the process.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from analyzer.config import Config, Endpoint
+from analyzer.derived import DerivedSettings, Deriver
+from analyzer.detect.engine import Engine
+from analyzer.detect.settings import DetectionSettings
+from analyzer.explain.engine import LocalExplainer
+from analyzer.findings import Findings
+from analyzer.forecast import Forecaster
+from analyzer.identity import Identity
+from analyzer.incidents import Incidents
+from analyzer.pipeline import Cycle
+from analyzer.policy import Policy
+from analyzer.ports import Sink, Source
+from analyzer.records import Report
+from analyzer.runner import Runner
+from analyzer.selfmetrics import SelfMetrics
+from analyzer.signals import parse_matchers
+from analyzer.sinks.alertmanager import AlertmanagerSink, AlertSettings, AlertTexts, Target
+from analyzer.sinks.exposition import Renderer
+from analyzer.sinks.remote_write import RemoteWrite, WriteSettings
+from analyzer.sinks.spool import Spool
+from analyzer.sources.embedded import EmbeddedSettings, EmbeddedSource
+from analyzer.sources.prometheus import PrometheusSettings, PrometheusSource
+from analyzer.sources.topology import TopologySettings
+from analyzer.store import Store
+from service.httpclient import HttpConfig, make_session
+
+RUNBOOKS = "https://github.com/openmanager/openmanager/blob/main/docs/runbooks.md"
+
+
+def utc_offset(zone: str, now: float) -> float:
+    """Seconds that a zone is ahead of UTC now."""
+    offset = datetime.fromtimestamp(now, ZoneInfo(zone)).utcoffset()
+    return offset.total_seconds() if offset else 0.0
+
+
+def detection_settings(config: Config, now: float) -> DetectionSettings:
+    """The configured budget and zone on top of the shipped settings."""
+    chosen: dict[str, Any] = {
+        "utc_offset_seconds": utc_offset(config.timezone, now),
+        "ready_seconds": config.detection.ready_after,
+        "promote_seconds": config.detection.new_normal_after,
+    }
+    if config.detection.false_alarms_per_week is not None:
+        chosen["false_alarms_per_host_week"] = config.detection.false_alarms_per_week
+    return DetectionSettings(**chosen)
+
+
+def policy_of(config: Config) -> Policy:
+    """The configured times on top of the shipped policy."""
+    shipped = Policy()
+    hold = config.alerting.hold
+    return Policy(
+        hold=hold,
+        sharp_hold=min(shipped.sharp_hold, hold),
+        resolve_after=config.alerting.resolve_after,
+        limit_within=min(shipped.limit_within, config.forecast.limit_within),
+    )
+
+
+def make_cycle(config: Config, now: float) -> Cycle:
+    """The pipeline, empty."""
+    signals = {s.alias: s for s in config.reader.signals}
+    policy = policy_of(config)
+    knowledge = Path(config.explanation.knowledge) if config.explanation.knowledge else None
+    explainer = LocalExplainer(config.explanation.languages, ZoneInfo(config.timezone), knowledge)
+    return Cycle(
+        signals,
+        engine=Engine(signals, detection_settings(config, now), config.detection.seed),
+        forecaster=Forecaster(signals, utc_offset_seconds=utc_offset(config.timezone, now)),
+        findings=Findings(signals, policy),
+        incidents=Incidents(signals, policy),
+        explainer=explainer,
+        horizons=config.forecast.horizons,
+        forecast_every=config.forecast.every,
+    )
+
+
+def fingerprint(config: Config) -> str:
+    """Changes when saved detector state no longer fits: signals, identity, interval or detection were changed."""
+    parts = (config.reader.signals, config.identity, config.detection, config.reader.selector, config.timezone)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class Counting:
+    """Wires the source's observer and the sinks' counts to our metrics."""
+
+    metrics: SelfMetrics
+
+    def request(self, *, query_key: str, code: str, seconds: float, received_bytes: int) -> None:
+        """One request to the source ended."""
+        self.metrics.reader_seconds.observe(seconds)
+        self.metrics.reader_responses.labels(code).inc()
+        self.metrics.reader_bytes.inc(received_bytes)
+
+    def parsed(self, *, query_key: str, seconds: float, timeseries: int, datapoints: int) -> None:
+        """One answer of the source was read."""
+        self.metrics.reader_series.inc(timeseries)
+
+    def dropped(self, *, reason: str, count: int) -> None:
+        """Series that were not taken in."""
+        self.metrics.reader_dropped.labels(reason).inc(count)
+
+    def wrote(self, what: str, reason: str, n: int) -> None:
+        """What became of derived samples."""
+        if what == "sent":
+            self.metrics.writer_sent.inc(n)
+        elif what == "dropped":
+            self.metrics.writer_refused.labels(reason).inc(n)
+
+    def alerted(self, what: str, reason: str, n: int) -> None:
+        """What became of alerts."""
+        self.metrics.alerts_sent.labels(f"{what}_{reason}" if reason else what).inc(n)
+
+
+class Derived:
+    """Keeps the newest derived series as text, for scraping where remote write is not open."""
+
+    name = "derived"
+
+    def __init__(self, settings: DerivedSettings) -> None:
+        self._deriver, self._renderer = Deriver(settings), Renderer()
+
+    async def put(self, report: Report) -> None:
+        """Derive."""
+        self._deriver.series_of(report)
+
+    def exposition(self) -> bytes:
+        """The newest series."""
+        return self._renderer.render(self._deriver.newest())
+
+
+class Analyzer:
+    """Everything one configuration stands for. `start` it, use `runner`, `close` it."""
+
+    def __init__(
+        self, config: Config, store: Store, metrics: SelfMetrics, clock: Callable[[], float], declared: Callable[[], Iterable[Any]]
+    ) -> None:
+        self.config, self.store, self.metrics, self._clock, self._declared = config, store, metrics, clock, declared
+        self.counting = Counting(metrics)
+        self.cycle = make_cycle(config, clock())
+        self._stack = AsyncExitStack()
+        self.source: Source
+        self.runner: Runner
+        self.alerts: AlertmanagerSink
+        self.writer: RemoteWrite | None = None
+        self.derived: Derived | None = None
+
+    async def start(self) -> None:
+        """Open sessions, start the sinks, prepare the runner's parts; nothing is read yet."""
+        config = self.config
+        identity = Identity(config.identity.labels, config.identity.strip_port, config.identity.role_label)
+        topology = TopologySettings(**config.reader.topology)
+        self.source = await self._make_source(identity, topology)
+        self.alerts = await self._make_alerts()
+        sinks: list[Sink] = [self.alerts, *await self._make_writer()]
+        self.runner = Runner(
+            source=self.source,
+            cycle=self.cycle,
+            sinks=sinks,
+            store=self.store,
+            metrics=self.metrics,
+            state=Path(config.state.directory),
+            interval=config.reader.interval,
+            history=config.reader.history,
+            history_step=config.reader.history_step,
+            snapshot_every=config.state.snapshot_every,
+            windows=self._windows,
+            self_alerts=self.alerts,
+            wall=self._clock,
+            fingerprint=fingerprint(config),
+        )
+
+    async def close(self) -> None:
+        """Stop the sinks (what they could not send waits on disk) and close every session."""
+        await self._stack.aclose()
+
+    def _windows(self) -> Iterable[Any]:
+        return (*self.config.alerting.maintenance, *self._declared())
+
+    async def _session(self, http: Any) -> Any:
+        return await self._stack.enter_async_context(make_session(HttpConfig.parse(http)))
+
+    async def _make_source(self, identity: Identity, topology: TopologySettings) -> Source:
+        reader = self.config.reader
+        session = await self._session(reader.http)
+        selector = parse_matchers(reader.selector) if reader.selector else ()
+        if reader.source == "embedded":
+            settings = EmbeddedSettings(
+                sd_urls=reader.sd_urls,
+                targets=reader.targets,
+                scrape_interval=reader.scrape_interval,
+                timeout=reader.timeout,
+                max_series=reader.max_series,
+                identity=identity,
+                topology=topology,
+            )
+            source = EmbeddedSource(settings, reader.signals, session, observer=self.counting)
+            await source.start()
+            self._stack.push_async_callback(source.close)
+            return source
+        return PrometheusSource(
+            PrometheusSettings(
+                reader.url,
+                selector=selector,
+                scrape_interval=reader.scrape_interval,
+                timeout=reader.timeout,
+                max_bytes=reader.max_bytes,
+                max_series=reader.max_series,
+                concurrency=reader.concurrency,
+                identity=identity,
+                topology=topology,
+            ),
+            reader.signals,
+            session,
+            observer=self.counting,
+        )
+
+    async def _make_alerts(self) -> AlertmanagerSink:
+        config = self.config
+        targets = [await self._target(endpoint) for endpoint in config.alerting.alertmanagers]
+        texts = AlertTexts(
+            external_url=config.external_url or "http://localhost:10181",
+            runbook_base=config.alerting.runbook_base or RUNBOOKS,
+            dashboard_base=config.alerting.dashboard_base,
+            identity=config.identity.labels,
+        )
+        settings = AlertSettings(mode=config.alerting.mode, cycle=config.reader.interval, resend=min(config.alerting.resend, 60.0))
+        sink = AlertmanagerSink(targets, self.store, settings=settings, texts=texts, count=self.counting.alerted)
+        await sink.start()
+        self._stack.push_async_callback(sink.close)
+        return sink
+
+    async def _target(self, endpoint: Endpoint) -> Target:
+        return Target(endpoint.url, await self._session(endpoint.http))
+
+    async def _make_writer(self) -> list[Sink]:
+        writer = self.config.writer
+        derived = DerivedSettings(
+            name=f"{writer.prefix}$VAR", identity=self.config.identity.labels, max_written_series=writer.max_written_series
+        )
+        if writer.mode == "scrape":
+            self.derived = Derived(derived)
+            return [self.derived]
+        if writer.mode == "off":
+            return []
+        spool = Spool(Path(self.config.state.directory) / "spool", max_bytes=writer.queue_bytes, max_age=writer.queue_age)
+        clock = (
+            self.source.now if self.config.reader.source == "prometheus" and writer.url.startswith(self.config.reader.url) else None
+        )
+        self.writer = RemoteWrite(
+            writer.url,
+            await self._session(writer.http),
+            deriver=Deriver(derived),
+            spool=spool,
+            settings=WriteSettings(max_age=writer.queue_age),
+            server_time=clock,
+            count=self.counting.wrote,
+        )
+        await self.writer.start()
+        self._stack.push_async_callback(self.writer.close)
+        return [self.writer]
+
+    def exposition(self) -> bytes:
+        """The newest derived series as text, whichever sink has them."""
+        holder = self.derived or self.writer
+        return holder.exposition() if holder else b""
