@@ -75,16 +75,20 @@ def filefd(paths: Paths) -> Iterator[Reading]:
     yield "node_filefd_maximum", (), float(maximum)
 
 
-def mounts(paths: Paths) -> Iterator[tuple[str, str, str, bool]]:
+def mounts(paths: Paths) -> tuple[tuple[str, str, str, bool], ...]:
     """(device, mountpoint, fstype, read-only) of what init sees mounted, without what is not a disk."""
-    text = read_or_none(paths.proc("1/mounts")) or read(paths.proc("mounts"))
+    return tuple(parse_mounts(read_or_none(paths.proc("1/mounts")) or read(paths.proc("mounts")), paths.rootfs))
+
+
+def parse_mounts(text: str, rootfs: str) -> Iterator[tuple[str, str, str, bool]]:
+    """The lines of a mount table that stand for disks below `rootfs`."""
     seen = set()
     for line in text.splitlines():
         device, mountpoint, fstype, options = (unescape(word) for word in line.split(" ")[:4])
-        if paths.rootfs != "/":
-            if mountpoint != paths.rootfs and not mountpoint.startswith(paths.rootfs + "/"):
+        if rootfs != "/":
+            if mountpoint != rootfs and not mountpoint.startswith(rootfs + "/"):
                 continue
-            mountpoint = mountpoint.removeprefix(paths.rootfs) or "/"
+            mountpoint = mountpoint.removeprefix(rootfs) or "/"
         ignored = IGNORED_MOUNTS.match(mountpoint) or IGNORED_TYPES.match(fstype)
         if not ignored and (device, mountpoint, fstype) not in seen:
             seen.add((device, mountpoint, fstype))

@@ -6,12 +6,13 @@ Each collector is time-limited and fails alone: a hung one costs its own reading
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 from exporter.families import Family
-from exporter.host import clock, cpu, disk, hardware, memory, network, programs
+from exporter.host import clock, cpu, disk, hardware, memory, network, portable, programs
 from exporter.host.files import NoDataError, Paths
 from exporter.host.limited import Limited, Outcome
 from exporter.host.textfile import Textfile
@@ -54,13 +55,13 @@ STATELESS: Mapping[str, Collect] = {
     "loadavg": cpu.loadavg,
     "mdadm": disk.mdadm,
     "meminfo": memory.meminfo,
-    "netclass": network.netclass,
     "netdev": network.netdev,
     "netstat": network.netstat,
     "os": hardware.operating_system,
     "powersupplyclass": hardware.power_supply,
     "pressure": cpu.pressure,
     "processes": cpu.processes,
+    "psutil": portable.portable,
     "schedstat": cpu.schedstat,
     "selinux": hardware.selinux,
     "sockstat": network.sockstat,
@@ -74,11 +75,12 @@ STATELESS: Mapping[str, Collect] = {
     "uname": hardware.uname,
     "vmstat": memory.vmstat,
 }
-STATEFUL = ("cpu", "filesystem", "gpu", "systemd", "textfile")
+STATEFUL = ("cpu", "filesystem", "gpu", "netclass", "systemd", "textfile")
 NAMES = tuple(sorted((*STATELESS, *STATEFUL)))
 # node_exporter leaves these off too: they cost more than the rest together, or make a series per CPU and source
-OFF_BY_DEFAULT = frozenset({"interrupts", "processes", "tcpstat"})
-ON_BY_DEFAULT = frozenset(NAMES) - OFF_BY_DEFAULT
+OFF_BY_DEFAULT = frozenset({"interrupts", "processes", "psutil", "tcpstat"})
+WITHOUT_PROC = frozenset({"gpu", "psutil", "textfile", "time", "uname"})
+ON_BY_DEFAULT = frozenset(NAMES) - OFF_BY_DEFAULT if sys.platform == "linux" else WITHOUT_PROC
 
 
 class Host:
@@ -97,6 +99,7 @@ class Host:
         self.failed = failed or (lambda name, error: None)
         self.textfile = Textfile(settings.textfile_directory)
         self.filesystems = disk.Filesystems(settings.limit_seconds / 2)
+        self.interfaces = network.Interfaces()
         self.limited: Limited[list[Reading]] = Limited(settings.limit_seconds)
         self.calls = self._calls()
         self.printer = Printer(self.textfile.families)
@@ -108,6 +111,7 @@ class Host:
             "cpu": cpu.CpuTimes(),
             "filesystem": self.filesystems,
             "gpu": programs.Gpu(),
+            "netclass": self.interfaces,
             "systemd": programs.Systemd(),
             "textfile": self.textfile,
         }
@@ -151,6 +155,8 @@ class Host:
         """Lets idle threads end."""
         self.limited.close()
         self.filesystems.close()
+        if "netclass" not in self.limited.stuck:
+            self.interfaces.kept.forget()
 
 
 def gather(collect: Collect, paths: Paths) -> list[Reading]:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 
-from exporter.host.files import NoDataError, Paths, attribute, listing, read, read_number, read_or_none
+from exporter.host.files import KeptAttributes, NoDataError, Paths, attribute, listing, read, read_number, read_or_none
 from exporter.render import Reading
 
 RECEIVE = ("bytes", "packets", "errs", "drop", "fifo", "frame", "compressed", "multicast")
@@ -62,26 +62,50 @@ def netdev(paths: Paths) -> Iterator[Reading]:
             yield "node_network_receive_nohandler_total", labels, unhandled
 
 
-def netclass(paths: Paths) -> Iterator[Reading]:
-    """Properties of every interface."""
-    folder = paths.sys("class/net")
-    for device in listing(folder):
-        base = f"{folder}/{device}/"
-        operstate = attribute(base + "operstate")
-        if operstate is None:
-            continue  # bonding_masters is a file; an interface may go while we look
+class Interfaces:
+    """Properties of every interface: some twenty files each, so they stay open."""
+
+    def __init__(self) -> None:
+        self.kept = KeptAttributes()
+        self.devices: list[str] = []
+
+    def __call__(self, paths: Paths) -> Iterator[Reading]:
+        """node_network_* of sysfs."""
+        folder = paths.sys("class/net")
+        devices = listing(folder)
+        if devices != self.devices:
+            self.kept.forget()
+            self.devices = devices
+        for device in devices:
+            operstate = self.kept.read(f"{folder}/{device}/operstate")
+            if operstate is None:  # bonding_masters is a file, and an interface may go and come back under its old name
+                self.kept.forget(f"{folder}/{device}/")
+                operstate = self.kept.read(f"{folder}/{device}/operstate")
+            if operstate is not None:
+                yield from self.one(device, f"{folder}/{device}/", operstate)
+
+    def one(self, device: str, base: str, operstate: str) -> Iterator[Reading]:
+        """The readings of one interface; `base` is its folder."""
         labels = (("device", device),)
         yield "node_network_up", labels, 1.0 if operstate == "up" else 0.0
-        described = {key: attribute(base + key) or "" for key in ("address", "broadcast", "duplex", "ifalias")}
+        described = {key: self.kept.read(base + key) or "" for key in ("address", "broadcast", "duplex", "ifalias")}
         info = tuple(sorted((described | {"device": device, "operstate": operstate}).items()))
         yield "node_network_info", info, 1.0
         for file, name in CLASS_FILES.items():
-            value = read_number(base + file)
+            value = self.kept.number(base + file)
             if value is not None:
                 yield name, labels, value
-        megabits = read_number(base + "speed")
+        megabits = self.kept.number(base + "speed")
         if megabits is not None:
             yield "node_network_speed_bytes", labels, megabits * 1e6 / 8.0
+
+
+@cache
+def netstat_columns(names: str) -> tuple[tuple[int, str], ...]:
+    """A line of names -> the columns that somebody looks at, and their metrics; the line stays the same until reboot."""
+    protocol, _, fields = names.partition(":")
+    found = ((column, netstat_name(protocol, field)) for column, field in enumerate(fields.split()))
+    return tuple((column, name) for column, name in found if name is not None)
 
 
 @cache
@@ -92,10 +116,10 @@ def netstat_name(protocol: str, field: str) -> str | None:
 
 
 @cache
-def split_snmp6(key: str) -> tuple[str, str]:
-    """`UdpLite6InErrors` -> (`UdpLite6`, `InErrors`)."""
-    protocol, _, field = key.partition("6")
-    return protocol + "6", field
+def snmp6_name(key: str) -> str | None:
+    """`UdpLite6InErrors` -> node_netstat_UdpLite6_InErrors."""
+    protocol, digit, field = key.partition("6")
+    return netstat_name(protocol + "6", field) if digit else None
 
 
 def netstat(paths: Paths) -> Iterator[Reading]:
@@ -103,16 +127,15 @@ def netstat(paths: Paths) -> Iterator[Reading]:
     for file in ("net/netstat", "net/snmp"):
         lines = read(paths.proc(file)).splitlines()
         for names, values in zip(lines[0::2], lines[1::2], strict=False):
-            protocol, _, fields = names.partition(":")
-            for field, value in zip(fields.split(), values.partition(":")[2].split(), strict=False):
-                name = netstat_name(protocol, field)
-                if name is not None:
-                    yield name, (), float(value)
+            columns = netstat_columns(names)
+            numbers = values.split()[1:] if columns else ()
+            for column, name in columns:
+                yield name, (), float(numbers[column])
     for line in (read_or_none(paths.proc("net/snmp6")) or "").splitlines():
         key, value = line.split()
-        name = netstat_name(*split_snmp6(key)) if "6" in key else None
-        if name is not None:
-            yield name, (), float(value)
+        wanted = snmp6_name(key)
+        if wanted is not None:
+            yield wanted, (), float(value)
 
 
 def sockstat(paths: Paths) -> Iterator[Reading]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.host import clock, cpu, disk, hardware, network, programs
+from exporter.host import clock, cpu, disk, hardware, network, portable, programs
 from exporter.host.files import NoDataError, Paths
 from exporter.host.limited import InFlightError, Limited, Refreshed
 from exporter.host.machine import NAMES, ON_BY_DEFAULT, Host, Settings
@@ -16,7 +16,7 @@ from tests.exporter.machine import build
 
 GOLDEN = Path(__file__).parent / "host_golden.prom"
 # what depends on the machine that runs the test, not on files
-REAL = {"time", "timex", "uname", "filesystem", "systemd", "gpu"}
+REAL = {"psutil", "time", "timex", "uname", "filesystem", "systemd", "gpu"}
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_unknown_collector_is_refused_by_name(paths):
 
 
 def test_costly_collectors_are_off_by_default():
-    assert set(NAMES) - ON_BY_DEFAULT == {"interrupts", "processes", "tcpstat"}
+    assert set(NAMES) - ON_BY_DEFAULT == {"interrupts", "processes", "psutil", "tcpstat"}
 
 
 def test_rates_of_processes_survive_odd_names(paths):
@@ -197,6 +197,14 @@ def test_chip_is_named_by_its_bus_where_it_has_one(tmp_path):
 def test_clock_has_all_its_series():
     names = {name for name, _, _ in clock.timex(Paths())}
     assert {"node_timex_offset_seconds", "node_timex_maxerror_seconds", "node_timex_sync_status"} <= names
+
+
+def test_psutil_gives_the_same_names_where_there_is_no_proc():
+    host = Host(Settings(collect=frozenset({"cpu", "stat", "meminfo", "loadavg", "diskstats", "filesystem", "netdev", "netclass"})))
+    of_proc = {name for name, _, _ in host.readings()}
+    host.close()
+    of_psutil = {name for name, _, _ in portable.portable(Paths())}
+    assert {"node_cpu_seconds_total", "node_memory_MemTotal_bytes", "node_filesystem_size_bytes"} <= of_psutil <= of_proc
 
 
 def test_units_are_read_from_systemctl_show():
