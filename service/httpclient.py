@@ -255,7 +255,7 @@ class _Credentials:
             request.server_hostname = self._config.tls.server_name
         response = await handler(request)
         if response.status in _REDIRECTS:  # without an address to go to, aiohttp returns the answer as it is
-            kept = CIMultiDict((name, value) for name, value in response.headers.items() if name.title() not in _WHERE)
+            kept = CIMultiDict((name, value) for name, value in response._headers.items() if name.title() not in _WHERE)
             response._headers = CIMultiDictProxy(kept)
         return response
 

@@ -73,12 +73,19 @@ async def envelope(request: web.Request, handler: Handler) -> web.StreamResponse
         if exc.status < 400:
             raise  # a redirect is an answer
         problem = from_http_exception(exc)
-    except ConnectionError:
-        raise  # the client went away: there is nobody to answer
     except Exception as exc:  # noqa: BLE001 - the last line: a fault of ours becomes a 500 that says nothing about us
+        if isinstance(exc, ConnectionError) and (request.transport is None or request.get("streaming")):
+            return _gone(request, exc)
         _LOG.error("handler failed", request_id=request[REQUEST_ID], path=request.path, exc_info=exc)
         problem = Problem(500, "internal", "a fault of this service; the log has it under this request_id")
     return refuse(request, problem)
+
+
+def _gone(request: web.Request, exc: ConnectionError) -> web.StreamResponse:
+    """The client went away: there is nobody to answer, and no fault to log."""
+    if request.get("streaming"):
+        raise exc
+    return web.Response(status=499)
 
 
 def refuse(request: web.Request, problem: Problem) -> web.StreamResponse:

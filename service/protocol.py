@@ -12,9 +12,9 @@ import secrets
 from typing import Any, cast
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
-from service.http import problem_response
+from service.http import REQUEST_ID, problem_response
 from service.limits import Limits
 from service.problems import Problem, Rejections
 
@@ -61,6 +61,15 @@ class Connection(RequestHandler):
         super().data_received(data)
         if self._request_count != before:
             self._disarm()
+            self._fail_body()
+
+    def _fail_body(self) -> None:
+        """A parser that gave up in the middle of a body leaves its handler waiting for the rest; end that."""
+        broken = self._messages[-1][0] if self._messages else None
+        request = self._current_request
+        if request is not None and isinstance(broken, _ErrInfo) and not request.content.is_eof():
+            request.content.set_exception(RequestPayloadError(broken.message))
+            request.content.feed_eof()
 
     def _idle(self) -> bool:
         return not self._request_in_progress and not self._messages and self._payload_parser is None
@@ -117,6 +126,7 @@ class Connection(RequestHandler):
             word = "bad_expectation" if resp.status == 417 else "bad_request"
             self._rejections.add("socket", word, resp.reason, request_id=name, remote=request.remote)
             resp = problem_response(Problem(resp.status, word, resp.reason, close=True), name)
+            request[REQUEST_ID] = name
         return await super().finish_response(request, resp, start_time)
 
 

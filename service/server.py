@@ -121,7 +121,7 @@ class Server:
         self._runner = web.AppRunner(
             app,
             keepalive_timeout=self.limits.keepalive_seconds,
-            lingering_time=2.0,
+            lingering_time=1.0,
             auto_decompress=False,
             access_log=None,
             shutdown_timeout=0.5,
