@@ -1,8 +1,8 @@
 """Incidents as alerts in every Alertmanager.
 
 In: reports. Out: `POST /api/v2/alerts`, one alert an incident. What is to be sent is stored before it is sent, so that a restart
-goes on with the same labels and start. A heartbeat of its own sends firing alerts again within a minute whatever the cycles do, each
-time with an end four intervals ahead on Alertmanager's clock, so that neither a skipped cycle nor a jump of our clock resolves one.
+goes on with the same labels and start. A heartbeat of its own sends firing alerts again within a minute whatever the cycles do,
+with an end four intervals ahead on Alertmanager's clock, so that neither a skipped cycle nor a jump of our clock resolves one.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import aiohttp
@@ -22,7 +22,7 @@ from analyzer.sinks.alerts import Alert, AlertTexts, generator_url
 from analyzer.sinks.backoff import Backoff
 from analyzer.sinks.clock import ServerClock
 from analyzer.sinks.escape import alert_label, annotation
-from analyzer.sinks.outbox import COMPANION, AlertStore, Outbox
+from analyzer.sinks.outbox import COMPANION, SELF, AlertStore, Outbox
 from service.logs import escape
 
 log = structlog.get_logger("analyzer.sinks.alertmanager")
@@ -51,6 +51,7 @@ class AlertSettings:
     mode : off; observe (posts nothing, counts what it would have); on.
     cycle : how often reports come. resend : how often firing alerts are sent again, at most a minute.
     resolved_for : how long resolved ones are. orphan_after : see `Outbox`. timeout : for one request.
+    self_labels : who we are in alerts about ourselves.
     """
 
     mode: Mode = "observe"
@@ -59,6 +60,7 @@ class AlertSettings:
     resolved_for: float = 900.0
     orphan_after: float = 1800.0
     timeout: float = 10.0
+    self_labels: Mapping[str, str] = field(default_factory=lambda: {"job": "openmanager-analyzer"})
 
     @property
     def heartbeat(self) -> float:
@@ -102,6 +104,7 @@ class AlertmanagerSink:
         self._targets, self._store, self._backoff, self._count = targets, store, backoff, count
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
         self._clocks = [ServerClock(clock, monotonic, fresh=2 * settings.heartbeat) for _ in targets]
+        self._texts = texts
         self._outbox = Outbox(texts, resolved_for=settings.resolved_for, orphan_after=settings.orphan_after)
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -152,6 +155,25 @@ class AlertmanagerSink:
             now = self._now(self._clock())
             await self._changed([replace(alert, state="resolved", ends=now, updated=now)])
 
+    async def self_alert(self, name: str, *, active: bool, summary: Mapping[str, str]) -> None:
+        """Tell people that the analyzer itself cannot work, or can again. `summary`: words by language."""
+        if self.settings.mode != "on":
+            self._tally("observed", "", int(active))
+            return
+        await self._load()
+        key, now = SELF + name, self._now(self._clock())
+        known = self._outbox.firing(key)
+        if not active:
+            await self._changed([replace(known, state="resolved", ends=now, updated=now)] if known else [])
+            return
+        labels = {**self.settings.self_labels, "alertname": name, "severity": "warning", "source": "openmanager"}
+        words = {"summary" if language == "en" else f"summary_{language}": text for language, text in summary.items()}
+        annotations = tuple(sorted((k, annotation(text)) for k, text in words.items()))
+        alert = Alert(
+            f"{key}.{now:.0f}", key, tuple(sorted(labels.items())), annotations, self._texts.external_url, now, updated=now
+        )
+        await self._changed([replace(known, annotations=annotations) if known else alert])
+
     async def _load(self) -> None:
         if not self._loaded:
             self._outbox.restore(await self._store.alerts(), self._monotonic())
@@ -166,7 +188,7 @@ class AlertmanagerSink:
         self._wake.set()
 
     def _now(self, reported: float) -> float:
-        """The earliest of the Alertmanagers' clocks, so that nothing starts or ends in the future of one; our own may have jumped."""
+        """The earliest of the Alertmanagers' clocks: nothing starts or ends in the future of one, and our own may have jumped."""
         return min((clock.now() for clock in self._clocks if clock.known), default=reported)
 
     async def _save(self, alerts: list[Alert]) -> None:

@@ -12,6 +12,7 @@ from analyzer.records import Incident, Report
 from analyzer.sinks.alerts import Alert, AlertTexts, annotations_of, generator_url, labels_of
 
 COMPANION: Final = "explains:"
+SELF: Final = "self:"
 
 
 class AlertStore(Protocol):
@@ -46,15 +47,18 @@ class Outbox:
         self._firing: dict[str, str] = {}  # incident -> key of the alert that speaks for it
         self._missing: dict[str, float] = {}
         self._resolved_at: dict[str, float] = {}
+        self._untold: set[str] = set()  # alerts about ourselves that an earlier run left and this one has not spoken of
 
     def restore(self, alerts: Iterable[Alert], tick: float) -> None:
         """Take back what an earlier run left. `tick`: our monotonic clock."""
         for alert in alerts:
             self.put(alert, tick)
+        self._untold = {incident for incident in self._firing if incident.startswith(SELF)}
 
     def put(self, alert: Alert, tick: float) -> None:
         """Add or replace one alert."""
         self._rows[alert.key] = alert
+        self._untold.discard(alert.incident)
         if alert.state == "firing":
             self._firing[alert.incident] = alert.key
         else:
@@ -126,9 +130,10 @@ class Outbox:
     def _orphans(self, report: Report, seen: set[str], now: float) -> list[Alert]:
         if report.partial:
             return []
-        lost = {i: key for i, key in self._firing.items() if i not in seen and not key.startswith(COMPANION)}
+        lost = {i: key for i, key in self._firing.items() if i not in seen and not i.startswith((COMPANION, SELF))}
         self._missing = {key: self._missing.get(key, report.time) for key in lost.values()}
         over = [key for key, since in self._missing.items() if report.time - since > self._orphan_after]
+        over += [self._firing[i] for i in self._untold if i in self._firing]  # a whole report came, and it was not said again
         return [replace(self._rows[key], state="resolved", ends=now, updated=now) for key in over]
 
 

@@ -85,6 +85,7 @@ class RemoteWrite:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.problem = ""
         self._server_time, self._backoff, self._monotonic, self._sleep, self._count = server_time, backoff, monotonic, sleep, count
+        self._wall = clock
         self._server = ServerClock(clock, monotonic)
         self._receiver = Receiver(
             url, session, clock=self._server, read_date=server_time is None, timeout=settings.timeout,
@@ -112,6 +113,10 @@ class RemoteWrite:
     def queue_age(self) -> float:
         """Seconds that the oldest sample has waited."""
         return 0.0 if self.spool.oldest is None else max(0.0, self._server.now() - self.spool.oldest)
+
+    def set_skew(self, skew: float) -> None:
+        """Somebody who asked Prometheus for its time found it `skew` seconds ahead of our wall clock."""
+        self._server.set(self._wall() + skew)
 
     def exposition(self) -> bytes:
         """The newest derived series as text, for `/derived/metrics`."""
