@@ -33,6 +33,7 @@ REFERENCE = 2800 * WEEK + 4 * DAY + REBOOT  # some Monday, 03:00
 MODES = ("user", "system", "nice", "irq", "softirq", "iowait", "steal")
 Planted = tuple[Fault, Place]
 Indices = npt.NDArray[np.int64]
+EVERY = slice(None)
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ RATES: dict[str, Rate] = {
     "cpu_user_lopsided": Rate(_lopsided("user"), 0.01),
     "cpu_system_lopsided": Rate(_lopsided("system"), 0.01),
     "disk_time": Rate(lambda s: s.disk_busy, 0.001),
-    "disk_weighted": Rate(lambda s: (s.reads + s.writes) * s.disk_latency, 0.001),
+    "disk_weighted": Rate(lambda s: s.disk_busy + 0.3 * (s.reads + s.writes) * s.disk_latency, 0.001),
     "disk_read_time": Rate(lambda s: s.reads * s.disk_latency, 0.001),
     "disk_write_time": Rate(lambda s: s.writes * s.disk_latency * 0.9, 0.001),
     "disk_reads": Rate(lambda s: s.reads),
@@ -97,6 +98,15 @@ RATES: dict[str, Rate] = {
     "hits": Rate(lambda s: s.requests * s.hit, program=True),
     "misses": Rate(lambda s: s.requests * (1 - s.hit), program=True),
 }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What counting inside one block needs to know of the faults."""
+
+    touching: tuple[Planted, ...]
+    start: Floats  # [counter, server] counts at the block's begin
+    restarts: tuple[tuple[int, float, bool], ...]
 
 
 @dataclass
@@ -146,6 +156,7 @@ class Counters:
         self._blocks: OrderedDict[tuple[int, tuple[Planted, ...]], Block] = OrderedDict()
         self._bases: OrderedDict[int, Floats] = OrderedDict()
         self._added: dict[tuple[int, tuple[Planted, ...]], Floats] = {}
+        self._plan: tuple[int, tuple[Planted, ...], Plan] | None = None
         self._until: dict[tuple[int, float, tuple[Planted, ...]], Floats] = {}
         self._keep_state = model.size <= 40
 
@@ -178,7 +189,7 @@ class Counters:
             blocks_at_once = max(1, int(20_000 // (self.model.size * per_block)))
             for low in range(0, self.per_week, blocks_at_once):
                 high = min(low + blocks_at_once, self.per_week)
-                times = self.begin(first + low) + (np.arange((high - low) * per_block) + 0.5) * step
+                times: Floats = self.begin(first + low) + (np.arange((high - low) * per_block, dtype=np.float64) + 0.5) * step
                 state = self.model.state(times, plain=True)
                 for i, name in enumerate(self.names):
                     totals = self._flat(RATES[name].of(state)).reshape(self.model.size, high - low, per_block).sum(axis=2)
@@ -212,14 +223,16 @@ class Counters:
             chosen = blocks % self.per_week == residue
             weights[:, residue] = (mine[:, chosen] * weight[chosen]).sum(axis=1)
         totals = (self.table() * weights[None]).sum(axis=2)
-        return np.rint(totals / self.quanta) * self.quanta
+        whole: Floats = np.rint(totals / self.quanta) * self.quanta
+        return whole
 
     def _busier(self, blocks: Indices) -> Floats:
         """How much more than usual each block adds, from drift and campaigns: [block], around 1."""
         hours = (np.arange(12) + 0.5) * (self.length / 12)
         times = (blocks[:, None] * self.length + REBOOT + hours[None, :]).reshape(-1)
         users = seasons.drift(self.model.seed, times)[0].reshape(len(blocks), -1).mean(axis=1)
-        return 1 + 0.75 * (users - 1)
+        busier: Floats = 1 + 0.75 * (users - 1)
+        return busier
 
     def _total(self, block: int) -> Floats:
         """What a block adds without faults: [counter, server]."""
@@ -243,7 +256,7 @@ class Counters:
 
     def _make(self, block: int, faults: tuple[Planted, ...]) -> Block:
         begin = self.begin(block)
-        grid = begin + np.arange(int(self.length // STEP)) * STEP
+        grid: Floats = begin + np.arange(int(self.length // STEP), dtype=np.float64) * STEP
         total = self._total(block)
         state = self.model.state(grid)
         rates = self._rates(state)
@@ -257,7 +270,7 @@ class Counters:
         factor, bend = np.where(gentle, 1.0, total / plain), np.where(gentle, bend, 0.0)
         nodes = grid
         if faults:
-            nodes = np.union1d(grid, effects_of.edges(faults, begin, begin + self.length))
+            nodes = np.asarray(np.union1d(grid, effects_of.edges(faults, begin, begin + self.length)), dtype=np.float64)
             state = self.model.state(nodes, effects_of.of(faults, self.model.size, nodes))
             rates = self._rates(state)
             curve = curve[np.searchsorted(grid, nodes, side="right") - 1]
@@ -292,18 +305,43 @@ class Counters:
         limit = 0.9 * (1 - busy) / np.maximum(lopsided.sum(axis=0), 1e-12)
         np.multiply(lopsided, np.minimum(limit, 1.0), out=lopsided)
 
-    def read(self, block: int, times: Floats, faults: Sequence[Planted], which: Sequence[int]) -> Floats:
+    def plan(self, block: int, faults: tuple[Planted, ...]) -> Plan:
+        """What the faults mean for a block; kept while block and faults stay the same."""
+        if self._plan is not None and self._plan[0] == block and self._plan[1] is faults:
+            return self._plan[2]
+        made = Plan(
+            self.touching(block, faults),
+            self.base(block) + self.added_before(block, faults),
+            tuple(self.restarts(block, faults)),
+        )
+        self._plan = (block, faults, made)
+        return made
+
+    def read(self, block: int, times: Floats, faults: tuple[Planted, ...], which: Sequence[int]) -> Floats:
         """Counts at times [T] inside one block: [counter of `which`, server, T]."""
         rows = np.asarray(which, dtype=np.int64)
-        found = self._inside(self.block(block, self.touching(block, faults)), times, rows)
-        found += (self.base(block) + self.added_before(block, faults))[rows][..., None]
-        for server, when, program_only in self.restarts(block, float(times.max()), faults):
-            self._start_again(found, block, times, faults, rows, (server, when, program_only))
+        plan = self.plan(block, faults)
+        made = self.block(block, plan.touching)
+        found = self._inside(made, times, rows)
+        found += plan.start[rows][..., None]
+        for server, when, program_only in plan.restarts:
+            if when <= times[-1]:
+                before = self._counted_until(server, when, faults)[rows][:, None]
+                only = np.array([server])
+                gross = self._inside(made, times, rows, only)[:, 0] + plan.start[rows, server][:, None]
+                again = self._starts_again(block, server, when, program_only)[rows]
+                after = times >= when
+                found[np.ix_(again, only, after)] = (gross - before)[again][:, None, after]
         return found
 
-    def ready(self, block: int, times: Floats, faults: Sequence[Planted]) -> State | None:
+    def _starts_again(self, block: int, server: int, when: float, program_only: bool) -> npt.NDArray[np.bool_]:
+        """Which counters of a server an unplanned start at `when` set back, unless a planned one has since: [counter]."""
+        program = self.program & (when >= self.begin(int(self.programs(block)[server])))
+        return program if program_only else program | ~self.program
+
+    def ready(self, block: int, times: Floats, faults: tuple[Planted, ...]) -> State | None:
         """The state at these times if counting has already needed it, else None."""
-        made = self._blocks.get((block, self.touching(block, faults)))
+        made = self._blocks.get((block, self.plan(block, faults).touching))
         if made is None or made.state is None:
             return None
         first = int(np.searchsorted(made.nodes, times[0]))
@@ -313,52 +351,45 @@ class Counters:
         return cut(made.state, first, last)
 
     @staticmethod
-    def _inside(block: Block, times: Floats, rows: Indices, servers: slice | Indices = slice(None)) -> Floats:
+    def _inside(block: Block, times: Floats, rows: Indices, servers: slice | Indices = EVERY) -> Floats:
+        """Counts since the block's begin: [counter of `rows`, server of `servers`, T]."""
         cell = np.clip(np.searchsorted(block.nodes, times, side="right") - 1, 0, block.rates.shape[2] - 1)
+
+        def at(values: Floats, cells: Indices) -> Floats:
+            first, last = int(cells[0]), int(cells[-1]) + 1
+            if last - first == len(cells):  # usual for history: one copy instead of two
+                return np.ascontiguousarray(values[:, servers, first:last][rows])
+            return values[:, servers][..., cells][rows]
+
         into = times - block.nodes[cell]
-        counts = block.counts[rows][:, servers].take(cell, axis=2)
+        counts = at(block.counts, cell)
         if into.any():
-            counts += block.rates[rows][:, servers].take(cell, axis=2) * into
-            np.minimum(counts, block.counts[rows][:, servers].take(cell + 1, axis=2), out=counts)
+            counts += at(block.rates, cell) * into
+            np.minimum(counts, at(block.counts, cell + 1), out=counts)
         return counts
 
-    def restarts(self, block: int, until: float, faults: Sequence[Planted]) -> list[tuple[int, float, bool]]:
-        """Unplanned starts since the planned ones: (server, time, whether only the program started), oldest first."""
+    def restarts(self, block: int, faults: Sequence[Planted]) -> list[tuple[int, float, bool]]:
+        """Unplanned starts since the planned boots: (server, time, whether only the program started), oldest first."""
         found: list[tuple[int, float, bool]] = []
         for fault, place in faults:
             if fault.kind == "crash":
-                end = min(fault.start + fault.duration_seconds, fault.until)
-                found.append((place.index, end, False))
+                found.append((place.index, min(fault.start + fault.duration_seconds, fault.until), False))
             found += [(place.index, when, True) for when in effects_of.restarts(fault, place)]
-        boots = self.boots(block)
-        return sorted((r for r in found if self.begin(int(boots[r[0]])) <= r[1] <= until), key=lambda r: r[1])
-
-    def _start_again(
-        self, found: Floats, block: int, times: Floats, faults: Sequence[Planted], rows: Indices, restart: tuple[int, float, bool]
-    ) -> None:
-        """Set the counters of one server back to zero at a restart, in place."""
-        server, when, program_only = restart
-        after = times >= when
-        program = self.program[rows]
-        planned = when >= self.begin(int(self.programs(block)[server]))
-        back = program & planned if program_only else program & planned | ~program
-        until_then = self._counted_until(server, when, faults)[rows]
-        again = self._gross(block, times[after], faults, rows, server) - until_then[:, None]
-        found[np.ix_(back, [server], after)] = again[back][:, None, :]
-
-    def _gross(self, block: int, times: Floats, faults: Sequence[Planted], rows: Indices, server: int) -> Floats:
-        """Counts of one server as if it had never crashed: [counter, T]."""
-        inside = self._inside(self.block(block, self.touching(block, faults)), times, rows, np.array([server]))[:, 0]
-        return inside + (self.base(block) + self.added_before(block, faults))[rows, server][:, None]
+        boots, end = self.boots(block), self.begin(block + 1)
+        return sorted((r for r in found if self.begin(int(boots[r[0]])) <= r[1] < end), key=lambda r: r[1])
 
     def _counted_until(self, server: int, when: float, faults: Sequence[Planted]) -> Floats:
+        """Counts of a server at an unplanned start, as if it had never had one: [counter]."""
         earlier = tuple(p for p in faults if p[0].start < when)
         key = (server, when, earlier)
         if key not in self._until:
             if len(self._until) > 1024:
                 self._until.clear()
-            every = np.arange(len(self.names))
-            self._until[key] = self._gross(self.number(when), np.array([when]), earlier, every, server)[:, 0]
+            block = self.number(when)
+            inside = self.block(block, self.touching(block, earlier))
+            every, only = np.arange(len(self.names)), np.array([server])
+            counts = self._inside(inside, np.array([when]), every, only)[:, 0, 0]
+            self._until[key] = counts + (self.base(block) + self.added_before(block, earlier))[:, server]
         return self._until[key]
 
     def touching(self, block: int, faults: Sequence[Planted]) -> tuple[Planted, ...]:

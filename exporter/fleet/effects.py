@@ -84,7 +84,7 @@ def restarts(fault: Fault, place: Place) -> list[float]:
 def _cpu_runaway(fault: Fault, place: Place, effects: Effects) -> None:
     course = fault.course(effects.times)
     effects.add("cpu", place.index, course * 0.9 * fault.severity)
-    effects.add("runnable", place.index, course * (1 + 5 * fault.severity))
+    effects.add("runnable", place.index, course * (0.4 + 4 * fault.severity))
 
 
 def _memory_leak(fault: Fault, place: Place, effects: Effects) -> None:
@@ -123,7 +123,7 @@ def _disk_slow(fault: Fault, place: Place, effects: Effects) -> None:
 
 def _network_saturation(fault: Fault, place: Place, effects: Effects) -> None:
     course = fault.course(effects.times)
-    effects.add("send", place.index, course * fault.severity * 0.95 * NIC)
+    effects.add("send", place.index, course * fault.severity**1.2 * 0.95 * NIC)
     effects.add("receive", place.index, course * fault.severity * 0.03 * NIC)
     effects.add("softirq", place.index, course * fault.severity * 0.05)
 

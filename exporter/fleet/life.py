@@ -25,6 +25,11 @@ class Life:
         The only source of chance; number of servers.
     longest_days
         Longest time between two boots.
+
+    Attributes
+    ----------
+    seconds_down
+        How long a reboot of each server takes, [server].
     """
 
     def __init__(self, seed: int, size: int, longest_days: int) -> None:
@@ -33,7 +38,7 @@ class Life:
         share = 0.55 + 0.45 * noise.uniform(noise.keys(seed, 61, self._server))
         self._period = np.maximum((longest_days * share).astype(np.int64), 1)
         self._phase = (self._period * noise.uniform(noise.keys(seed, 67, self._server))).astype(np.int64)
-        self._downtime = 35 + 50 * noise.uniform(noise.keys(seed, 73, self._server))
+        self.seconds_down = 35 + 50 * noise.uniform(noise.keys(seed, 73, self._server))
 
     def boot(self, day: int) -> Indices:
         """Newest day [server], not after `day`, on which each server rebooted."""
@@ -42,17 +47,13 @@ class Life:
     def deployed(self, days: Indices) -> npt.NDArray[np.bool_]:
         """Whether each program was deployed on each day: [server, day]; about every twelfth day, Monday to Thursday."""
         chosen = noise.uniform(noise.keys(self.seed, 71, self._server[:, None], days[None, :])) < 1 / 7
-        return chosen & (seasons.weekday(days * DAY)[None, :] < 4)
+        return chosen & (seasons.weekday(days.astype(np.float64) * DAY)[None, :] < 4)
 
     def program(self, day: int) -> tuple[Indices, npt.NDArray[np.bool_]]:
         """Newest deployment not after `day`: day [server], and whether there was one in the last six weeks."""
         days = day - np.arange(42)
         chosen = self.deployed(days)
-        return days[np.argmax(chosen, axis=1)], chosen.any(axis=1)
-
-    def seconds_down(self, server: int) -> float:
-        """How long a reboot of a server takes."""
-        return float(self._downtime[server])
+        return days[np.argmax(chosen, axis=1)], np.asarray(chosen.any(axis=1))
 
     def mark(self, effects: Effects) -> None:
         """Put the restarts near the effects' times into them."""
@@ -67,7 +68,7 @@ class Life:
                     _deploy(effects, int(server), times - (day * DAY + DEPLOY))
 
     def _reboot(self, effects: Effects, server: int, since: Floats) -> None:
-        down = self._downtime[server]
+        down = self.seconds_down[server]
         effects.add("down", server, ((since >= 0) & (since < down)).astype(np.float64))
         cold(effects, server, since - down)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,6 @@ from exporter.fleet.model import Model, State
 from exporter.fleet.noise import Floats
 from exporter.fleet.roles import per_server
 from exporter.fleet.rows import STUCK, Host, Labels, Slot, slots
-from exporter.fleet.seasons import DAY
 
 Indices = npt.NDArray[np.int64]
 BIG = 60  # fleets above this count in shorter blocks and live shorter
@@ -60,10 +60,7 @@ class Layout:
     slots: tuple[tuple[Slot, Indices, Indices], ...]
     extra: tuple[tuple[str, Indices, Indices], ...]
     first_row: Indices  # [servers + 1]
-
-
-def _none(_: catalog.Server) -> Labels:
-    return ()
+    constants: Mapping[tuple[str, int], Floats]  # by metric and first row: [rows of the slot, 1]
 
 
 # series that need more than the state: `up` is what Prometheus would record, so it is given only by name
@@ -91,6 +88,8 @@ class Load:
         self._index = {server.hostname: server.index for server in self.servers}
         self._number = {name: i for i, name in enumerate(RATES)}
         self._layouts: dict[tuple[frozenset[str] | None, tuple[tuple[str, frozenset[str]], ...]], Layout] = {}
+        self._past: dict[tuple[float, tuple[Planted, ...]], Floats] = {}
+        self._placed: tuple[Sequence[Fault], tuple[Planted, ...]] | None = None
         self._frozen: dict[tuple[Fault, tuple[Planted, ...]], dict[tuple[str, Labels], float]] = {}
         chance = noise.normalish(noise.keys(seed, 83, np.arange(self.model.size)))
         self._tilt = np.clip(0.12 * chance, -0.3, 0.3)
@@ -147,13 +146,23 @@ class Load:
             raise ValueError("times must be ascending")
         numbers = ((times - REBOOT) // self.counters.length).astype(np.int64)
         cuts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(times)]
-        for begin, end in zip(cuts, cuts[1:], strict=False):
+        for begin, end in pairwise(cuts):
             yield int(numbers[begin]), begin, end
 
     def places(self, faults: Sequence[Fault]) -> tuple[Planted, ...]:
         """Faults with what they need to know of their servers, oldest first."""
-        known = [f for f in faults if f.server in self._index]
-        return tuple((f, self._place(self._index[f.server])) for f in sorted(known, key=lambda f: (f.start, f.id)))
+        if self._placed is None or self._placed[0] is not faults:
+            known = sorted((f for f in faults if f.server in self._index), key=lambda f: (f.start, f.id))
+            placed = tuple((f, self._place(self._index[f.server])) for f in known)
+            # only a tuple cannot change behind our back
+            self._placed = (faults, placed) if isinstance(faults, tuple) else None
+            return placed
+        return self._placed[1]
+
+    def state(self, times: npt.ArrayLike, faults: Sequence[Fault] = ()) -> State:
+        """What the model says of every server at the times [T], beneath the readings."""
+        at = np.asarray(times, dtype=np.float64)
+        return self.model.state(at, effects_of.of(self.places(faults), self.model.size, at))
 
     def _place(self, index: int) -> Place:
         group, member = divmod(index, catalog.SIZE)
@@ -176,7 +185,10 @@ class Load:
         chosen = [(n, s) for n, s in offered if (n in metrics if metrics is not None else n != "up")]
         rows: list[list[int]] = [[] for _ in chosen]
         owners: list[list[int]] = [[] for _ in chosen]
-        names, labels, servers, first = [], [], [], [0]
+        names: list[str] = []
+        labels: list[Labels] = []
+        servers: list[str] = []
+        first = [0]
         for server in self.servers:
             for k, (name, slot) in enumerate(chosen):
                 if slot is not None and not slot.shown(server):
@@ -202,6 +214,11 @@ class Load:
             tuple((s, r, o) for _, s, r, o in filled if s is not None),
             tuple((n, r, o) for n, s, r, o in filled if s is None),
             np.array(first),
+            {
+                (s.metric, int(r[0])): np.array([[s.constant(self.servers[i])] for i in o])
+                for _, s, r, o in filled
+                if s is not None and s.constant is not None
+            },
         )
 
     def _fill(self, layout: Layout, out: Floats, block: int, times: Floats, faults: tuple[Planted, ...]) -> None:
@@ -212,7 +229,7 @@ class Load:
         booted: Floats | None = None
         for slot, rows, owners in layout.slots:
             if slot.constant is not None:
-                out[rows] = np.array([slot.constant(self.servers[i]) for i in owners])[:, None]
+                out[rows] = layout.constants[slot.metric, rows[0]]
             elif slot.gauge is not None:
                 values = np.broadcast_to(slot.gauge(state, self._host), shape).reshape(self.model.size, -1)
                 out[rows] = values[owners]
@@ -272,8 +289,8 @@ class Load:
         """When the counters of each server began: [server, T]."""
         planned = self.counters.boots(block) * self.counters.length + REBOOT
         out = np.repeat(planned[:, None], len(times), axis=1)
-        for server, when, program_only in self.counters.restarts(block, float(times[-1]), faults):
-            if not program_only:
+        for server, when, program_only in self.counters.plan(block, faults).restarts:
+            if not program_only and when <= times[-1]:
                 out[server, times >= when] = when
         return out
 
@@ -283,14 +300,25 @@ class Load:
         if name == "node_boot_time_seconds":
             began = self._booted(block, times, faults)
             planned = began == (self.counters.boots(block) * self.counters.length + REBOOT)[:, None]
-            down = np.array([self.model.life.seconds_down(i) for i in range(self.model.size)])
-            return np.floor(began + np.where(planned, down[:, None] - 12, -12))
-        # longer averages lag: some minutes ago stands for the past, the newest value for what just came
-        share, ago = (0.45, 150.0) if name == "node_load5" else (0.2, 450.0)
-        past = times - ago
-        before = self.model.state(past, effects_of.of(faults, self.model.size, past)).load
-        mean: Floats = (share * state.load + (1 - share) * before).reshape(self.model.size, -1)
-        return np.rint(mean * 100) / 100
+            down = self.model.life.seconds_down[:, None]
+            return np.floor(began + np.where(planned, down - 12, -12))
+        # longer averages lag: whole minutes ago stand for the past, the newest value for what just came
+        share, ago = (0.45, 120.0) if name == "node_load5" else (0.2, 420.0)
+        past, where = np.unique(np.floor((times - ago) / 60) * 60, return_inverse=True)
+        before = self._past_load(past, faults)[:, where]
+        return np.round(share * state.load.reshape(self.model.size, -1) + (1 - share) * before, 2)
+
+    def _past_load(self, times: Floats, faults: tuple[Planted, ...]) -> Floats:
+        """Load at whole minutes, [server, T]; a single minute is kept, since every scrape within it asks again."""
+        key = (float(times[0]), faults)
+        if len(times) == 1 and key in self._past:
+            return self._past[key]
+        load = self.model.state(times, effects_of.of(faults, self.model.size, times)).load.reshape(self.model.size, -1)
+        if len(times) == 1:
+            if len(self._past) > 3:
+                self._past.clear()
+            self._past[key] = load
+        return load
 
     def _silence(self, layout: Layout, out: Floats, state: State) -> None:
         """A server that is down shows nothing, but `up` says so."""
@@ -302,24 +330,20 @@ class Load:
             part[np.ix_(shown, down[index] > 0)] = np.nan
 
     def _freeze(self, layout: Layout, out: Floats, times: Floats, planted: tuple[Planted, ...]) -> None:
-        """Values that a `stuck_metric` holds at what they were when it began."""
+        """Hold what a `stuck_metric` stops at what it was when it began."""
         for fault, place in planted:
             if fault.kind != "stuck_metric":
                 continue
             stuck = np.zeros(len(times), dtype=bool)
             for begin, end in fault.runs(float(times[0]), float(times[-1]) + 1e-3):
                 stuck |= (times >= begin) & (times < end)
-            if stuck.any():
-                self._hold(layout, out, stuck, fault, place, planted)
-
-    def _hold(
-        self, layout: Layout, out: Floats, stuck: npt.NDArray[np.bool_], fault: Fault, place: Place, planted: tuple[Planted, ...]
-    ) -> None:
-        held = self._held(fault, planted)
-        for row in range(layout.first_row[place.index], layout.first_row[place.index + 1]):
-            value = held.get((layout.names[row], layout.labels[row]))
-            if value is not None:
-                out[row, stuck & ~np.isnan(out[row])] = value
+            if not stuck.any():
+                continue
+            held = self._held(fault, planted)
+            for row in range(layout.first_row[place.index], layout.first_row[place.index + 1]):
+                value = held.get((layout.names[row], layout.labels[row]))
+                if value is not None:
+                    out[row, stuck & ~np.isnan(out[row])] = value
 
     def _held(self, fault: Fault, planted: tuple[Planted, ...]) -> dict[tuple[str, Labels], float]:
         """The values that a `stuck_metric` stands still at."""
@@ -339,18 +363,3 @@ def stuck_metrics(fault: Fault, seed: int) -> frozenset[str]:
     first = int(noise.keys(seed, 89, int(fault.start), len(fault.server))[0] % np.uint64(len(groups)))
     count = 1 + (fault.severity >= 0.5) + (fault.severity >= 0.85)
     return frozenset(m for k in range(count) for m in STUCK[groups[(first + k) % len(groups)]])
-
-
-def page_order(names: Sequence[str]) -> bool:
-    """Whether rows of one family stand together, as exposition text wants it."""
-    seen: set[str] = set()
-    last = ""
-    for name in names:
-        if name != last and name in seen:
-            return False
-        seen.add(name)
-        last = name
-    return True
-
-
-__all__ = ["DAY", "Layout", "Load", "Readings", "page_order", "stuck_metrics"]

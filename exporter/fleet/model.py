@@ -291,7 +291,7 @@ class _Step:
         packets = self.send / 1100
         self.loss = 1.5e-4 * np.exp(0.5 * n["loss"]) + loss + 0.01 * self.crowd
         self.resent = packets * self.loss
-        self.drops = 4e-4 * np.exp(0.9 * n["loss"]) + packets * (0.04 * self.crowd + 0.08 * loss)
+        self.drops = 4e-3 * np.exp(0.9 * n["loss"]) + packets * (0.04 * self.crowd + 0.08 * loss)
         self.damaged = 1e-5 + packets * 0.12 * loss
 
     def _answers(self) -> None:
@@ -300,7 +300,7 @@ class _Step:
         dense = self.density
         queue = 1 + 0.6 * dense**2 / (1.08 - np.minimum(dense, 1.0)) + 6 * np.maximum(dense - 0.95, 0)
         slow = queue * e.get("service", 1.0) * (1 + 5 * self.pressure) * (1 + 9 * self.crowd)
-        local = u["service_ms"] * 1e-3 * slow * np.exp((0.07 + 0.07 * dense) * n["latency"])
+        local = u["service_ms"] * 1e-3 * slow * np.exp((0.09 + 0.13 * dense) * n["latency"])
         local = local + u["waits_on_disk"] * self.disk_latency
         local = local + e.get("loss", 0.0) * 1.2  # a lost segment waits for its retransmission
         own = 0.0006 * np.exp(0.7 * n["errors"]) + 0.5 * np.maximum(dense - 0.97, 0) + 0.02 * self.pressure
@@ -337,7 +337,7 @@ class _Step:
         rate = (350 * self.m.cores + 14 * self.offered / np.sqrt(self.m.peak / 50) + 2.2 * (self.reads + self.writes)) * np.exp(
             0.08 * n["switches"]
         )
-        rate = rate + 2600 * self._full(e.get("runnable", 0.0)) + 5000 * self.pressure
+        rate = rate + 420 * self._full(e.get("runnable", 0.0)) + 5000 * self.pressure
         handles = u["handles"] * (1 + 0.025 * n["handles"]) + 1.6 * connections + 250_000 * self._full(e.get("files", 0.0))
         ambient = 1.2 * np.sin((self.times % DAY) * (2 * np.pi / DAY) - 2.2)
         heat = 37 + 5 * u.phase + ambient + 27 * (self.busy - self.steal) + 0.7 * n["heat"] + e.get("heat", 0.0)

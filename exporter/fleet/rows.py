@@ -286,31 +286,35 @@ def slots() -> list[Slot]:
 
 
 # what the signals are made of: enough for history and benchmarks
-SIGNAL_METRICS = frozenset(
-    """node_cpu_seconds_total node_memory_MemAvailable_bytes node_memory_MemTotal_bytes node_memory_SwapTotal_bytes
-    node_memory_SwapFree_bytes node_filesystem_avail_bytes node_filesystem_size_bytes node_filesystem_files
-    node_filesystem_files_free node_disk_io_time_seconds_total node_disk_read_time_seconds_total
-    node_disk_write_time_seconds_total node_disk_reads_completed_total node_disk_writes_completed_total
-    node_network_receive_bytes_total node_network_transmit_bytes_total node_network_receive_errs_total
-    node_network_transmit_errs_total node_network_receive_drop_total node_network_transmit_drop_total
-    node_netstat_Tcp_RetransSegs node_netstat_Tcp_OutSegs node_load1 node_context_switches_total node_procs_running
-    node_filefd_allocated node_hwmon_temp_celsius node_boot_time_seconds node_timex_offset_seconds app_requests_total
-    app_request_errors_total app_request_duration_seconds_sum app_request_duration_seconds_count app_connections
-    app_replication_lag_seconds app_cache_hits_total app_cache_misses_total app_dependency_info""".split()
-)
+SIGNAL_METRICS = frozenset({
+    "node_cpu_seconds_total", "node_memory_MemAvailable_bytes", "node_memory_MemTotal_bytes",
+    "node_memory_SwapTotal_bytes", "node_memory_SwapFree_bytes", "node_filesystem_avail_bytes",
+    "node_filesystem_size_bytes", "node_filesystem_files", "node_filesystem_files_free",
+    "node_disk_io_time_seconds_total", "node_disk_read_time_seconds_total", "node_disk_write_time_seconds_total",
+    "node_disk_reads_completed_total", "node_disk_writes_completed_total", "node_network_receive_bytes_total",
+    "node_network_transmit_bytes_total", "node_network_receive_errs_total", "node_network_transmit_errs_total",
+    "node_network_receive_drop_total", "node_network_transmit_drop_total", "node_netstat_Tcp_RetransSegs",
+    "node_netstat_Tcp_OutSegs", "node_load1", "node_context_switches_total", "node_procs_running",
+    "node_filefd_allocated", "node_hwmon_temp_celsius", "node_boot_time_seconds", "node_timex_offset_seconds",
+    "app_requests_total", "app_request_errors_total", "app_request_duration_seconds_sum",
+    "app_request_duration_seconds_count", "app_connections", "app_replication_lag_seconds", "app_cache_hits_total",
+    "app_cache_misses_total", "app_dependency_info",
+})  # fmt: skip
 SIGNAL_LABELS: Mapping[str, frozenset[str]] = {
     "mode": frozenset({"idle", "iowait", "steal"}),
     "device": frozenset({"eth0", "sda", "/dev/sda1", "/dev/sda2"}),
 }
 # these hardly move: history may carry them at a coarser step
-SLOW_METRICS = frozenset(
-    """node_memory_MemTotal_bytes node_memory_SwapTotal_bytes node_memory_SwapFree_bytes node_filesystem_size_bytes
-    node_filesystem_files node_filesystem_files_free node_filesystem_avail_bytes node_boot_time_seconds
-    node_hwmon_temp_celsius node_timex_offset_seconds app_dependency_info""".split()
-)
+SLOW_METRICS = frozenset({
+    "node_memory_MemTotal_bytes", "node_memory_SwapTotal_bytes", "node_memory_SwapFree_bytes",
+    "node_filesystem_size_bytes", "node_filesystem_files", "node_filesystem_files_free",
+    "node_filesystem_avail_bytes", "node_boot_time_seconds", "node_hwmon_temp_celsius", "node_timex_offset_seconds",
+    "app_dependency_info",
+})  # fmt: skip
 # what an exporter that hangs stops refreshing, by the first word of `stuck_metric`'s choice
 STUCK: dict[str, tuple[str, ...]] = {
-    "memory": ("node_memory_MemAvailable_bytes", "node_memory_MemFree_bytes", "node_memory_Cached_bytes", "node_memory_Buffers_bytes"),
+    "memory": ("node_memory_MemAvailable_bytes", "node_memory_MemFree_bytes", "node_memory_Cached_bytes",
+               "node_memory_Buffers_bytes"),
     "network": ("node_network_receive_bytes_total", "node_network_transmit_bytes_total"),
     "load": ("node_load1", "node_load5", "node_load15"),
     "switches": ("node_context_switches_total", "node_intr_total"),
