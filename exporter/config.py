@@ -70,7 +70,7 @@ class Config:
     listen: tuple[str, ...] = (DEFAULT_LISTEN,)
     web_config: Path | None = None
     tokens: Path | None = None
-    fleet: FleetConfig = FleetConfig()
+    fleet: FleetConfig = field(default_factory=FleetConfig)
     host: Settings = field(default_factory=lambda: Settings(collect=ON_BY_DEFAULT))
     external_urls: tuple[str, ...] = ()
     log_level: str = "info"

@@ -300,8 +300,11 @@ OWN = {
     **table("openmanager_exporter_", "counter", {
         "collector_timeouts_total": "Collector calls given up because they took too long.",
     }),
+    **table("process_", "gauge", {
+        "virtual_memory_max_bytes": "Largest address space that this process may have; 2^64 - 1 where there is no limit.",
+    }),
     **table("openmanager_fleet_", "gauge", {
-        "fault_active": "1 while a planted fault lasts on a simulated server.",
+        "fault_active": "1 while a planted fault leaves marks on a server; root is the server where it began.",
         "servers": "Simulated servers that are deployed.",
     }),
 }  # fmt: skip

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import resource
+import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +21,7 @@ from exporter.host.overview import Overview
 from exporter.render import Printer, Reading, compress
 from service import app as service_app
 from service import logs
-from service.http import json_response, trusted
+from service.http import bool_arg, json_response, trusted
 
 Clock = Callable[[], float]
 
@@ -58,12 +60,19 @@ class HostPage:
 
     def render(self, now: float) -> bytes:
         """The page; blocks for as long as the machine's files do, within the collectors' limits."""
-        return self.host.text() + self.printer.text(fleet_readings(self.fleet, now)) + generate_latest(self.registry)
+        own = [*process_readings(), *fleet_readings(self.fleet, now)]
+        return self.host.text() + self.printer.text(own) + generate_latest(self.registry)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer a scrape."""
         body, headers = compress(await self.text(), request.headers.get("Accept-Encoding", ""))
         return web.Response(body=body, headers=headers)
+
+
+def process_readings() -> list[Reading]:
+    """What dashboards want to know of this process and the client library does not say."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return [("process_virtual_memory_max_bytes", (), float(2**64 - 1 if limit == resource.RLIM_INFINITY else limit))]
 
 
 def fleet_readings(fleet: Fleet | None, now: float) -> list[Reading]:
@@ -75,7 +84,7 @@ def fleet_readings(fleet: Fleet | None, now: float) -> list[Reading]:
         labels = (
             ("benign", str(fault.benign).lower()),
             ("kind", fault.kind),
-            ("root", str(fault.root).lower()),
+            ("root", fault.root),
             ("server", fault.server),
         )
         readings.append(("openmanager_fleet_fault_active", labels, 1.0))
@@ -112,12 +121,14 @@ def make_app(config: Config, *, clock: Clock = time.time) -> web.Application:
     app = service_app.create_app(
         name="openmanager exporter",
         registry=registry,
-        ready=lambda: ready(fleet, clock()),
+        ready=lambda: {"host": True},
         landing=LANDING,
         metrics_handler=page.handle,
         routes=[web.get("/api/host", host_handler(overview))],
     )
-    if fleet is not None:
+    if fleet is None:
+        app.router.add_get("/sd", discovery)
+    else:
         add_fleet_routes(app, fleet, clock)
 
     async def close(_app: web.Application) -> None:
@@ -133,9 +144,16 @@ def make_fleet(config: Config, now: float) -> Fleet | None:
     it = config.fleet
     if it.size == 0:
         return None
-    return Fleet(seed=it.seed, size=it.size, start=now, deploy=it.deploy)
+    return Fleet(seed=it.seed, size=it.size, start=now, deploy=it.deploy, deploy_interval_seconds=it.deploy_interval_seconds)
 
 
-def ready(fleet: Fleet | None, now: float) -> Mapping[str, bool | str]:
-    """Parts of this service; a fleet that waits to be deployed is ready."""
-    return {"host": True}
+async def discovery(request: web.Request) -> web.Response:
+    """`GET /sd` where there are no simulated servers: our own host with `?host=1`, nothing without."""
+    labels = {
+        "instance": socket.gethostname(),
+        "job": "node",
+        "role": "host",
+        "__scheme__": request.scheme,
+        "__metrics_path__": "/metrics",
+    }
+    return json_response([{"targets": [request.host], "labels": labels}] if bool_arg(request, "host") else [])
