@@ -15,7 +15,6 @@ from analyzer.api.app import add_routes
 from analyzer.api.state import STATE, ApiState
 from analyzer.build import Analyzer, fingerprint
 from analyzer.config import Config, load
-from analyzer.explain.engine import explain_alert
 from analyzer.maintenance import Maintenance
 from analyzer.records import Board
 from analyzer.selfmetrics import SelfMetrics
@@ -46,7 +45,7 @@ class Service:
     async def life(self, app: web.Application) -> AsyncIterator[None]:
         """aiohttp's cleanup context: up, serving, down."""
         directory = Path(self.config.state.directory)
-        directory.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
         self.store = await Store.open(directory / STORE, retention=self.config.state.retention, on_event=self._store_event)
         app[STATE].store = self.store
         await self.maintenance_changed()
@@ -146,7 +145,6 @@ def make_app(service: Service) -> web.Application:
         reason=service.reason,
         store=None,  # opened when the application starts
         derived=service.derived,
-        explain_alert=explain_alert,
         now=time.time,
         default_language=service.config.explanation.default_language,
         maintenance_changed=service.maintenance_changed,
@@ -177,7 +175,7 @@ def main(
     except ConfigError as error:
         click.echo(f"openmanager-analyzer: {error}", err=True)
         sys.exit(2)
-    logs.setup(log_level, log_format)
+    logs.setup(log_level, "json" if log_format == "json" else "logfmt")
     service = Service(path, config)
     web_file = web_config or (Path(config.server.web_config) if config.server.web_config else None)
     hosts = (*config.server.allowed_hosts, *config.server.allowed_origins, *([config.external_url] if config.external_url else []))

@@ -35,6 +35,7 @@ from analyzer.sinks.remote_write import RemoteWrite, WriteSettings
 from analyzer.sinks.spool import Spool
 from analyzer.sources.embedded import EmbeddedSettings, EmbeddedSource
 from analyzer.sources.prometheus import PrometheusSettings, PrometheusSource
+from analyzer.sources.targets import static_target
 from analyzer.sources.topology import TopologySettings
 from analyzer.store import Store
 from service.httpclient import HttpConfig, make_session
@@ -203,7 +204,7 @@ class Analyzer:
         if reader.source == "embedded":
             settings = EmbeddedSettings(
                 sd_urls=reader.sd_urls,
-                targets=reader.targets,
+                targets=tuple(static_target(url, labels) for url, labels in reader.targets),
                 scrape_interval=reader.scrape_interval,
                 timeout=reader.timeout,
                 max_series=reader.max_series,
@@ -211,7 +212,7 @@ class Analyzer:
                 topology=topology,
             )
             source = EmbeddedSource(settings, reader.signals, session, observer=self.counting)
-            await source.start()
+            source.start()
             self._stack.push_async_callback(source.close)
             return source
         return PrometheusSource(

@@ -187,8 +187,7 @@ class Runner:
         if due is None:
             return []
         with self.metrics.stage("read"):
-            window = await self.source.read(due[0], due[1], self.interval)
-        window = self._checked(window)
+            window = self._checked(await self.source.read(due[0], due[1], self.interval))
         if window is None:
             self.metrics.cycles.labels("skipped").inc()
             await self._away("the source answered without a single sample")

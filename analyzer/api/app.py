@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from analyzer.api import analyze, findings, grafana, webhook
+from analyzer.api import findings, grafana, webhook
 from analyzer.api.state import STATE, ApiState
 
 
@@ -16,7 +16,6 @@ def add_routes(app: web.Application, state: ApiState) -> None:
     """Give the application its state and every route that reads it."""
     app[STATE] = state
     app.router.add_get("/derived/metrics", derived)
-    app.router.add_post("/analyze", analyze.post_analyze)
     app.router.add_post("/webhook/alertmanager", webhook.receive)
     v1 = "/api/v1"
     app.router.add_get(f"{v1}/incidents", findings.incidents)

@@ -1,12 +1,12 @@
 """What the routes read: the board of the newest cycle, the store, and what the configuration says about people."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
-from analyzer.records import Board, Explanation
+from analyzer.records import Board
 
 
 @dataclass(slots=True)
@@ -19,7 +19,6 @@ class ApiState:
     store : the durable side.
     reason : why there is no board yet, for people.
     derived : the newest derived series as exposition text.
-    explain_alert : words about an alert of somebody else.
     languages, default_language, now : what answers are written in, and our wall clock.
     """
 
@@ -27,7 +26,6 @@ class ApiState:
     reason: Callable[[], str]
     store: Any
     derived: Callable[[], bytes]
-    explain_alert: Callable[[Mapping[str, str], Mapping[str, str], Board | None], Explanation]
     now: Callable[[], float]
     default_language: str = "en"
     maintenance_changed: Callable[[], Awaitable[None]] | None = None
