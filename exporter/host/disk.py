@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 
 from exporter.host.files import NoDataError, Paths, read, read_or_none
 from exporter.host.limited import Limited
@@ -17,6 +17,7 @@ IGNORED_TYPES = re.compile(
     r"^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|iso9660|mqueue|nsfs|overlay|proc"
     r"|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|tracefs)$"
 )
+LOCAL_TYPES = frozenset({"btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "jfs", "ramfs", "tmpfs", "vfat", "xfs", "zfs"})
 SECTOR = 512.0
 # columns of /proc/diskstats after the device's name, and what one unit of each is in base units
 DISK_COLUMNS = (
@@ -77,11 +78,13 @@ def filefd(paths: Paths) -> Iterator[Reading]:
 
 def mounts(paths: Paths) -> tuple[tuple[str, str, str, bool], ...]:
     """(device, mountpoint, fstype, read-only) of what init sees mounted, without what is not a disk."""
-    return tuple(parse_mounts(read_or_none(paths.proc("1/mounts")) or read(paths.proc("mounts")), paths.rootfs))
+    return parse_mounts(read_or_none(paths.proc("1/mounts")) or read(paths.proc("mounts")), paths.rootfs)
 
 
-def parse_mounts(text: str, rootfs: str) -> Iterator[tuple[str, str, str, bool]]:
+@lru_cache(maxsize=1)  # the table seldom changes between two scrapes
+def parse_mounts(text: str, rootfs: str) -> tuple[tuple[str, str, str, bool], ...]:
     """The lines of a mount table that stand for disks below `rootfs`."""
+    found = []
     seen = set()
     for line in text.splitlines():
         device, mountpoint, fstype, options = (unescape(word) for word in line.split(" ")[:4])
@@ -92,7 +95,8 @@ def parse_mounts(text: str, rootfs: str) -> Iterator[tuple[str, str, str, bool]]
         ignored = IGNORED_MOUNTS.match(mountpoint) or IGNORED_TYPES.match(fstype)
         if not ignored and (device, mountpoint, fstype) not in seen:
             seen.add((device, mountpoint, fstype))
-            yield device, mountpoint, fstype, "ro" in options.split(",")
+            found.append((device, mountpoint, fstype, "ro" in options.split(",")))
+    return tuple(found)
 
 
 def unescape(word: str) -> str:
@@ -103,8 +107,8 @@ def unescape(word: str) -> str:
 class Filesystems:
     """Size and free space of mounted file systems.
 
-    Each is asked with a time limit: a dead network mount must not hide the others, and shows as `device_error` 1 until its
-    call comes back.
+    What is not a disk of this machine is asked with a time limit: a dead network mount must not hide the others, and shows as
+    `device_error` 1 until its call comes back. A disk that hangs costs the whole collector, whose own limit then holds.
     """
 
     def __init__(self, limit_seconds: float) -> None:
@@ -112,12 +116,12 @@ class Filesystems:
 
     def __call__(self, paths: Paths) -> Iterator[Reading]:
         """node_filesystem_*."""
-        found = list(mounts(paths))
-        calls = {mountpoint: partial(os.statvfs, paths.root(mountpoint)) for _, mountpoint, _, _ in found}
-        outcomes = self.limited.run(calls)
+        found = mounts(paths)
+        calls = {it[1]: partial(os.statvfs, paths.root(it[1])) for it in found if it[2] not in LOCAL_TYPES}
+        remote = self.limited.run(calls) if calls else {}
         for device, mountpoint, fstype, readonly in found:
             labels = (("device", device), ("fstype", fstype), ("mountpoint", mountpoint))
-            stat = outcomes[mountpoint].value
+            stat = remote[mountpoint].value if mountpoint in remote else local(paths.root(mountpoint))
             yield "node_filesystem_device_error", labels, 1.0 if stat is None else 0.0
             if stat is None:
                 continue
@@ -136,6 +140,14 @@ class Filesystems:
     def close(self) -> None:
         """Lets the idle thread end."""
         self.limited.close()
+
+
+def local(path: str) -> os.statvfs_result | None:
+    """What the file system says of itself, or None."""
+    try:
+        return os.statvfs(path)
+    except OSError:
+        return None
 
 
 MD_STATES = ("active", "inactive", "recovering", "resync", "check")
