@@ -46,7 +46,7 @@ class Limits:
     frame_bytes
         Largest WebSocket message from a client.
     shutdown_seconds
-        From the signal to the end of the process.
+        From the signal to the end of the clean-up; the process ends within a second more.
     """
 
     body_bytes: int = 1024 * 1024
@@ -64,4 +64,4 @@ class Limits:
     stream_stall_seconds: float = 30.0
     stream_heartbeat_seconds: float = 15.0
     frame_bytes: int = 64 * 1024
-    shutdown_seconds: float = 4.5
+    shutdown_seconds: float = 4.0

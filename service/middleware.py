@@ -21,6 +21,7 @@ from service.problems import REJECTIONS, Problem
 from service.rate import RATE
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+PREPARED = web.RequestKey("prepared", bool)  # headers are out: an error can only end the connection
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _WORDS = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 417: "bad_expectation"}
 _LOG = logs.get("service.http")
@@ -74,7 +75,7 @@ async def envelope(request: web.Request, handler: Handler) -> web.StreamResponse
             raise  # a redirect is an answer
         problem = from_http_exception(exc)
     except Exception as exc:  # noqa: BLE001 - the last line: a fault of ours becomes a 500 that says nothing about us
-        if isinstance(exc, ConnectionError) and (request.transport is None or request.get("streaming")):
+        if isinstance(exc, ConnectionError) and (request.transport is None or request.get(PREPARED, False)):
             return _gone(request, exc)
         _LOG.error("handler failed", request_id=request[REQUEST_ID], path=request.path, exc_info=exc)
         problem = Problem(500, "internal", "a fault of this service; the log has it under this request_id")
@@ -83,7 +84,7 @@ async def envelope(request: web.Request, handler: Handler) -> web.StreamResponse
 
 def _gone(request: web.Request, exc: ConnectionError) -> web.StreamResponse:
     """The client went away: there is nobody to answer, and no fault to log."""
-    if request.get("streaming"):
+    if request.get(PREPARED, False):
         raise exc
     return web.Response(status=499)
 
@@ -94,13 +95,14 @@ def refuse(request: web.Request, problem: Problem) -> web.StreamResponse:
     if problem.counted:
         entry = problem.entry or "http"
         request.app[REJECTIONS].add(entry, problem.error, problem.detail, request_id=name, remote=request.remote)
-    if request.get("streaming"):  # headers are out: all that is left is to end it
+    if request.get(PREPARED, False):
         raise ConnectionResetError("stream ended by a problem")
     return problem_response(problem, name)
 
 
 async def on_prepare(request: web.Request, response: web.StreamResponse) -> None:
     """Headers that every answer carries, streams included."""
+    request[PREPARED] = True
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers["X-Request-ID"] = request.get(REQUEST_ID) or secrets.token_hex(8)
     guard = request.config_dict.get(GUARD)

@@ -36,6 +36,7 @@ class Connection(RequestHandler):
         self._limits = limits
         self._rejections = rejections
         self._header_deadline: asyncio.TimerHandle | None = None
+        self.lost = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there: the clock for its first request starts now."""
@@ -50,6 +51,7 @@ class Connection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """It left, or was closed."""
+        self.lost.set()
         self._disarm()
         super().connection_lost(exc)
 

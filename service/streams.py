@@ -175,7 +175,6 @@ class Streams:
                 headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
             )
             await response.prepare(request)
-            request["streaming"] = True
             reason = "done"
             try:
                 await self._pump(request, response, events)
@@ -189,13 +188,15 @@ class Streams:
             return response
 
     async def _pump(self, request: web.Request, response: web.StreamResponse, events: AsyncIterator[Any]) -> None:
+        lost = getattr(request.protocol, "lost", None)  # without it, only the next write tells that the client left
         ending = asyncio.ensure_future(self._ending.wait())
+        leaving = asyncio.ensure_future((lost or asyncio.Event()).wait())
         coming: asyncio.Future[Any] | None = None
         try:
             while True:
                 coming = coming or asyncio.ensure_future(anext(events, _END))
                 await asyncio.wait(
-                    {ending, coming},
+                    {ending, leaving, coming},
                     timeout=self.limits.stream_heartbeat_seconds,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
@@ -207,10 +208,12 @@ class Streams:
                     await self._write(request, response.write(wire.encode()))
                 elif ending.done():
                     return
+                elif leaving.done():
+                    raise ConnectionResetError("the client left")
                 else:
                     await self._write(request, response.write(b": heartbeat\n\n"))
         finally:
-            await _cancel(ending, coming)
+            await _cancel(ending, leaving, coming)
 
     async def websocket(
         self,
@@ -233,7 +236,6 @@ class Streams:
                 heartbeat=self.limits.stream_heartbeat_seconds, max_msg_size=self.limits.frame_bytes, timeout=1.0
             )
             await socket.prepare(request)
-            request["streaming"] = True
             sender = asyncio.ensure_future(self._send(request, socket, subscription))
             reason = "left"
             try:

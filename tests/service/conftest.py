@@ -66,7 +66,8 @@ class Kit:
 
     @property
     def address(self) -> tuple[str, int]:
-        return self.server.addresses[0]
+        host, port = self.server.addresses[0]
+        return ("127.0.0.1" if host == "0.0.0.0" else host), port
 
     @property
     def url(self) -> str:
