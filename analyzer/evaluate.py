@@ -250,7 +250,7 @@ def _aggregate(branch: _Branch, values: Floats, clock: _Clock, cache: dict[_Aske
 def _blocks(branch: _Branch, values: Floats, clock: _Clock) -> Floats:
     """Group after group in blocks that fit the processor's caches and not all rows at once."""
     found = np.full((len(branch.starts), len(clock.at)), np.nan)
-    if not len(clock.times) or not len(clock.at):
+    if not len(branch.rows) or not len(clock.times) or not len(clock.at):
         return found
     # only the columns that any evaluation can see
     low = min(int(clock.first.min()), int(clock.oldest.min()))
