@@ -83,20 +83,24 @@ def mounts(paths: Paths) -> tuple[tuple[str, str, str, bool], ...]:
 
 @lru_cache(maxsize=1)  # the table seldom changes between two scrapes
 def parse_mounts(text: str, rootfs: str) -> tuple[tuple[str, str, str, bool], ...]:
-    """The lines of a mount table that stand for disks below `rootfs`."""
+    """The lines of a mount table that stand for disks, mount points as the machine itself names them."""
     found = []
     seen = set()
     for line in text.splitlines():
-        device, mountpoint, fstype, options = (unescape(word) for word in line.split(" ")[:4])
-        if rootfs != "/":
-            if mountpoint != rootfs and not mountpoint.startswith(rootfs + "/"):
-                continue
-            mountpoint = mountpoint.removeprefix(rootfs) or "/"
+        device, seen_at, fstype, options = (unescape(word) for word in line.split(" ")[:4])
+        mountpoint = below(seen_at, rootfs)
         ignored = IGNORED_MOUNTS.match(mountpoint) or IGNORED_TYPES.match(fstype)
         if not ignored and (device, mountpoint, fstype) not in seen:
             seen.add((device, mountpoint, fstype))
             found.append((device, mountpoint, fstype, "ro" in options.split(",")))
     return tuple(found)
+
+
+def below(mountpoint: str, rootfs: str) -> str:
+    """A mount point without the prefix under which a container sees the machine's root."""
+    if rootfs != "/" and (mountpoint == rootfs or mountpoint.startswith(rootfs + "/")):
+        return mountpoint[len(rootfs) :] or "/"
+    return mountpoint
 
 
 def unescape(word: str) -> str:

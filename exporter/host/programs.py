@@ -69,7 +69,7 @@ class Systemd:
 
     def __call__(self, paths: Paths) -> Iterator[Reading]:
         """node_systemd_*."""
-        return unit_readings(self.units.get(wait=0.3))
+        return unit_readings(self.units.get(wait=0.1))
 
 
 def unit_readings(units: Sequence[dict[str, str]]) -> Iterator[Reading]:
@@ -123,7 +123,7 @@ class Gpu:
 
     def __call__(self, paths: Paths) -> Iterator[Reading]:
         """openmanager_exporter_gpu_*."""
-        return gpu_readings(self.rows.get(wait=0.3))
+        return gpu_readings(self.rows.get(wait=0.1))
 
 
 def gpu_readings(rows: Sequence[dict[str, str]]) -> Iterator[Reading]:

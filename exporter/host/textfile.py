@@ -20,7 +20,8 @@ class Textfile:
     Attributes
     ----------
     families
-        What the files declare; the page needs it for HELP and TYPE.
+        What the files declare, or have declared: the page needs it for HELP and TYPE, and may be printed while this is asked
+        again, so nothing is taken away.
     errors
         File name -> what is wrong with it.
     """
@@ -33,7 +34,6 @@ class Textfile:
     def __call__(self, paths: Paths) -> Iterator[Reading]:
         """What the files say, and when they were written."""
         self.errors = {}
-        self.families.clear()
         for name in self.files():
             path = f"{self.directory}/{name}"
             try:

@@ -59,6 +59,12 @@ def test_filesystems_leave_out_what_is_no_disk(paths):
     assert found == ["/", "/data disk"]
 
 
+@pytest.mark.parametrize("seen_at", ["/data", "/host/data"])
+def test_container_sees_the_machines_mounts_under_their_own_names(seen_at):
+    (found,) = disk.parse_mounts(f"/dev/sdb1 {seen_at} xfs rw 0 0\n", "/host")
+    assert found == ("/dev/sdb1", "/data", "xfs", False)
+
+
 def test_filesystem_readings_carry_node_exporters_labels(paths):
     Path(paths.proc("1/mounts")).write_text(f"/dev/sdb1 {paths.rootfs}/data\\040disk xfs ro,noatime 0 0\n")
     filesystems = disk.Filesystems(5.0)
