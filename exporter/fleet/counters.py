@@ -275,7 +275,7 @@ class Counters:
             rates = self._rates(state)
             curve = curve[np.searchsorted(grid, nodes, side="right") - 1]
         rates *= bend[..., None] * curve + factor[..., None]
-        self._fit_processors(rates)
+        self._fit(rates)
         ends = np.append(nodes, begin + self.length)
         counts = np.zeros((*total.shape, len(ends)))
         np.cumsum(rates * np.diff(ends), axis=2, out=counts[..., 1:])
@@ -293,8 +293,10 @@ class Counters:
             out[i].reshape(self.model.groups, out.shape[1] // self.model.groups, -1)[:] = RATES[name].of(state).reshape(shape)
         return out
 
-    def _fit_processors(self, rates: Floats) -> None:
-        """Keep the sum of all busy modes below the time there is, so that idle never runs backwards."""
+    def _fit(self, rates: Floats) -> None:
+        """Keep busy time below the time there is: of a disk, and of all modes together, so that idle never runs backwards."""
+        disk = rates[self.names.index("disk_time")]
+        np.minimum(disk, 0.9995, out=disk)
         busy = rates[: len(MODES)].sum(axis=0)
         over = busy > 0.9985
         if over.any():
@@ -372,8 +374,8 @@ class Counters:
         """Unplanned starts since the planned boots: (server, time, whether only the program started), oldest first."""
         found: list[tuple[int, float, bool]] = []
         for fault, place in faults:
-            if fault.kind == "crash":
-                found.append((place.index, min(fault.start + fault.duration_seconds, fault.until), False))
+            if fault.kind == "crash" and fault.end > fault.start:
+                found.append((place.index, fault.end, False))
             found += [(place.index, when, True) for when in effects_of.restarts(fault, place)]
         boots, end = self.boots(block), self.begin(block + 1)
         return sorted((r for r in found if self.begin(int(boots[r[0]])) <= r[1] < end), key=lambda r: r[1])

@@ -61,10 +61,8 @@ class Place:
 
     index: int
     memory_usual: float
-    root_bytes: float
     data_mount: int
     data_bytes: float
-    busy: float
 
 
 def leak_per_second(fault: Fault) -> float:
@@ -77,8 +75,7 @@ def restarts(fault: Fault, place: Place) -> list[float]:
     if fault.kind != "memory_leak":
         return []
     period = (1.04 - place.memory_usual) / leak_per_second(fault)
-    end = min(fault.start + fault.duration_seconds, fault.until)
-    return [fault.start + k * period for k in range(1, math.floor((end - fault.start) / period) + 1)]
+    return [fault.start + k * period for k in range(1, math.floor((fault.end - fault.start) / period) + 1)]
 
 
 def _cpu_runaway(fault: Fault, place: Place, effects: Effects) -> None:
@@ -115,7 +112,7 @@ def _disk_fill(fault: Fault, place: Place, effects: Effects) -> None:
 
 def _disk_slow(fault: Fault, place: Place, effects: Effects) -> None:
     course = fault.course(effects.times)
-    effects.scale("disk_latency", place.index, 1 + course * 16 * fault.severity**1.3)
+    effects.scale("disk_latency", place.index, 1 + course * 22 * fault.severity**1.2)
     effects.add("iowait", place.index, course * 0.30 * fault.severity)
     effects.add("blocked", place.index, course * 6 * fault.severity)
     effects.scale("service", place.index, 1 + course * 2.5 * fault.severity)
@@ -154,7 +151,7 @@ def _cache_stampede(fault: Fault, place: Place, effects: Effects) -> None:
 
 def _db_slow(fault: Fault, place: Place, effects: Effects) -> None:
     course = fault.course(effects.times)
-    effects.scale("service", place.index, 1 + course * 14 * fault.severity**1.2)
+    effects.scale("service", place.index, 1 + course * 20 * fault.severity**1.2)
     effects.add("cpu", place.index, course * 0.30 * fault.severity)
     effects.add("read_bytes", place.index, course * 70e6 * fault.severity)
     effects.add("lag", place.index, course * 6 * fault.severity)
@@ -164,11 +161,16 @@ def _crash(fault: Fault, place: Place, effects: Effects) -> None:
     for begin, end in fault.runs(float(effects.times.min()), float(effects.times.max()) + 1e-3):
         down = (effects.times >= begin) & (effects.times < end)
         effects.add("down", place.index, down.astype(np.float64))
-        back = np.where(effects.times >= end, np.exp(-np.maximum(effects.times - end, 0) / 150), 0.0)
-        effects.scale("service", place.index, 1 + 1.5 * back)
-        effects.add("memory", place.index, -0.45 * place.memory_usual * back)
-        effects.add("read_bytes", place.index, 25e6 * back)
-        effects.add("cpu", place.index, 0.15 * back)
+        cold(effects, place.index, effects.times - end)
+
+
+def cold(effects: Effects, server: int, since: Floats) -> None:
+    """A server that started `since` seconds ago: empty caches, little memory in use, much read from disk."""
+    back = np.where(since >= 0, np.exp(-np.maximum(since, 0) / 150), 0.0)
+    effects.scale("service", server, 1 + 1.5 * back)
+    effects.add("memory", server, -0.22 * back)
+    effects.add("read_bytes", server, 25e6 * back)
+    effects.add("cpu", server, 0.15 * back)
 
 
 def _clock_skew(fault: Fault, place: Place, effects: Effects) -> None:

@@ -90,7 +90,7 @@ class Fault:
     def runs(self, since: float, until: float) -> list[tuple[float, float]]:
         """Start and end of each run whose marks touch [since, until)."""
         if not self.repeats:
-            found = [(self.start, min(self.start + self.duration_seconds, self.until))]
+            found = [(self.start, self.end)]
         else:
             first = max(0, math.floor((since - self.duration_seconds - self.tail - self.start) / DAY))
             last = math.floor((until - self.start) / DAY)
@@ -102,9 +102,14 @@ class Fault:
         """Whether a run is under way."""
         return any(begin <= now < end for begin, end in self.runs(now, now + 1e-3))
 
+    @property
+    def end(self) -> float:
+        """When its (first) run ends."""
+        return min(self.start + self.duration_seconds, self.until)
+
     def over(self, now: float) -> bool:
         """Whether it has ended for good."""
-        return now >= (self.until if self.repeats else min(self.start + self.duration_seconds, self.until))
+        return now >= (self.until if self.repeats else self.end)
 
     def lifted(self, now: float) -> Fault:
         """The same fault, ended now; what it did before stays as it was."""
@@ -124,10 +129,9 @@ class Fault:
 
     def elapsed(self, times: Floats) -> tuple[Floats, Floats]:
         """Seconds under way, held at its last value after the end, and how much of that is left, 0..1: [T], [T]."""
-        end = min(self.start + self.duration_seconds, self.until)
-        left = np.exp(-np.maximum(times - end, 0.0) / _ALL[self.kind].fall)
-        left[(times < self.start) | (times >= end + self.tail)] = 0.0
-        return np.clip(times, self.start, end) - self.start, left
+        left = np.exp(-np.maximum(times - self.end, 0.0) / _ALL[self.kind].fall)
+        left[(times < self.start) | (times >= self.end + self.tail)] = 0.0
+        return np.clip(times, self.start, self.end) - self.start, left
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,7 @@ def check(kind: str, server: catalog.Server, severity: float, duration_seconds: 
     roles = ROLES_OF.get(kind)
     if roles and server.role not in roles:
         raise ValueError(f"{kind} needs a server of role {' or '.join(roles)}; {server.hostname} is {server.role}")
-    if not 0 < severity <= 1:
+    if not 0 <= severity <= 1:
         raise ValueError(f"severity {severity:g} is outside 0..1")
     longest = DAY if kind == "batch_job" else 30 * DAY
     if not 1 <= duration_seconds <= longest:

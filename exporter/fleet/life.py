@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.fleet import noise, seasons
-from exporter.fleet.effects import Effects
+from exporter.fleet.effects import Effects, cold
 from exporter.fleet.noise import Floats
 from exporter.fleet.seasons import DAY, HOUR
 
@@ -71,15 +71,6 @@ class Life:
         down = self.seconds_down[server]
         effects.add("down", server, ((since >= 0) & (since < down)).astype(np.float64))
         cold(effects, server, since - down)
-
-
-def cold(effects: Effects, server: int, since: Floats) -> None:
-    """A server that has just started: empty caches, little memory in use, much read from disk."""
-    back = np.where(since >= 0, np.exp(-np.maximum(since, 0) / 150), 0.0)
-    effects.scale("service", server, 1 + 1.5 * back)
-    effects.add("memory", server, -0.22 * back)
-    effects.add("read_bytes", server, 25e6 * back)
-    effects.add("cpu", server, 0.15 * back)
 
 
 def _deploy(effects: Effects, server: int, since: Floats) -> None:

@@ -5,6 +5,7 @@ The only door to the load model: the live pages, the history for seeding and the
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -169,7 +170,7 @@ class Load:
         server, usual = self.servers[index], self.model.usual
         memory = float(usual["used_idle"][group, member, 0] + 0.6 * usual["used_load"][group, member, 0])
         data = len(server.mounts) - 1
-        return Place(index, memory, server.mounts[0].size_bytes, data, server.mounts[data].size_bytes, 0.0)
+        return Place(index, memory, data, server.mounts[data].size_bytes)
 
     def layout(self, metrics: Collection[str] | None, where: Mapping[str, Collection[str]] | None) -> Layout:
         """Rows that a request gets, made once for each kind of request."""
@@ -360,6 +361,6 @@ class Load:
 def stuck_metrics(fault: Fault, seed: int) -> frozenset[str]:
     """Which metrics a `stuck_metric` freezes: one group, two from severity 0.5, three from 0.85."""
     groups = list(STUCK)
-    first = int(noise.keys(seed, 89, int(fault.start), len(fault.server))[0] % np.uint64(len(groups)))
+    first = int(noise.keys(seed, 89, int(fault.start), zlib.crc32(fault.server.encode()))[0] % np.uint64(len(groups)))
     count = 1 + (fault.severity >= 0.5) + (fault.severity >= 0.85)
     return frozenset(m for k in range(count) for m in STUCK[groups[(first + k) % len(groups)]])

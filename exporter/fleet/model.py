@@ -306,9 +306,12 @@ class _Step:
         own = 0.0006 * np.exp(0.7 * n["errors"]) + 0.5 * np.maximum(dense - 0.97, 0) + 0.02 * self.pressure
         own = own + e.get("errors", 0.0) + 0.8 * e.get("loss", 0.0) + 0.25 * np.maximum(self._full(e.get("fill0", 0.0)) - 0.55, 0)
         dead = "down" in e.levers
+        cache, primary = catalog.MEMBER["cache-redis-01"], catalog.MEMBER["db-master-01"]
         for member in reversed(self.m.order):
             for edge in self.m.calls[member]:
                 there = np.minimum(local[:, edge.on], 12.0)
+                if edge.on == cache:  # what the cache does not know, the database is asked
+                    there = there + 0.8 * (1 - self.hit[:, cache]) * np.minimum(local[:, primary], 12.0)
                 if dead:
                     gone = self.down[:, edge.on]
                     there = there * (1 - gone) + 0.25 * gone  # refused at once, tried again

@@ -32,7 +32,7 @@ _FAULT_SCHEMA = {
         "server": {"type": "string", "maxLength": 253},
         "start": {"type": ["string", "number"], "maxLength": 64},
         "duration_seconds": {"type": "number", "minimum": 1, "maximum": 30 * 86_400},
-        "severity": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+        "severity": {"type": "number", "minimum": 0, "maximum": 1},
     },
     "additionalProperties": False,
 }
@@ -67,7 +67,7 @@ def add_fleet_routes(app: web.Application, fleet: Fleet, clock: Clock) -> None:
 
 def describe_fault(fault: Fault, now: float) -> dict[str, Any]:
     """A fault as JSON."""
-    end = fault.until if fault.repeats else min(fault.start + fault.duration_seconds, fault.until)
+    end = fault.until if fault.repeats else fault.end
     active = fault.active(now)
     state = "active" if active else "over" if fault.over(now) else "planned"
     return {
