@@ -1,12 +1,15 @@
 """The local explainer: words from facts, in every configured language, without a language model.
 
-In: an incident and the board. Out: `Explanation`. One of the engines behind `ports.Explainer`; others may put their words in its place, never other numbers.
+In: an incident and the board. Out: `Explanation`. One of the engines behind `ports.Explainer`;
+others may put their words in its place, never other numbers.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
 
+from analyzer.explain import alerts
 from analyzer.explain import knowledge as known
 from analyzer.explain.evidence import gather
 from analyzer.explain.facts import Evidence
@@ -40,7 +43,28 @@ class LocalExplainer:
         """Words for one incident, in every configured language."""
         return self.words(gather(incident, board, self.zone))
 
+    def explain_alert(
+        self, labels: Mapping[str, str], annotations: Mapping[str, str], board: Board | None, fingerprint: str = ""
+    ) -> Explanation:
+        """What our data says about an alert that somebody else's rule fired.
+
+        Parameters
+        ----------
+        annotations : not quoted; strangers wrote them. A `signal` there is taken as a hint where the labels have none.
+        board : None before the first cycle.
+        """
+        hint = {"signal": annotations["signal"]} if annotations.get("signal") else {}
+        alert = alerts.match({**hint, **labels}, board)
+        evidence = alerts.facts_of(alert, board, fingerprint, self.zone)
+        texts = {lang: alerts.tell(alert, evidence, lang, self.knowledge) for lang in self.languages}
+        time = board.time if board is not None else 0.0
+        return Explanation(fingerprint, time, texts, _finite(evidence.confidence), NAME, rows(evidence, self.knowledge))
+
     def words(self, evidence: Evidence) -> Explanation:
         """Words for facts that somebody else gathered."""
         texts = {lang: write(evidence, lang, self.knowledge) for lang in self.languages}
-        return Explanation(evidence.id, evidence.time, texts, evidence.confidence, NAME, rows(evidence, self.knowledge))
+        return Explanation(evidence.id, evidence.time, texts, _finite(evidence.confidence), NAME, rows(evidence, self.knowledge))
+
+
+def _finite(confidence: float) -> float:
+    return confidence if math.isfinite(confidence) else 0.0

@@ -14,11 +14,13 @@ import numpy as np
 from analyzer.explain.facts import NAN, Bearing, Doubt, Evidence, Fact, Limit, Speaking, Suspect
 from analyzer.explain.nouns import SUFFERING, noun, own_labels
 from analyzer.explain.safe import plain
-from analyzer.records import Board, Cause, Finding, Incident, Reason
+from analyzer.records import Board, Cause, Finding, Incident, Reason, Topology
 from analyzer.window import Ints, Labels
 
 MOST_PEERS = 3
 MOST_NEEDS = 4
+MOST_UNFELT = 6
+FURTHEST = 4  # dependencies of dependencies beyond this say nothing any more
 _BY_KIND: dict[str, Bearing] = {"stuck": "frozen", "vanished": "gone", "down": "down", "restart": "restarted"}
 _SELF_EVIDENT = frozenset({"limit", "stuck", "vanished", "down", "restart"})  # findings that need no company to be believed
 
@@ -58,7 +60,8 @@ class Reader:
         signal = self.board.signals.get(alias)
         own = own_labels(signal, labels)
         return Fact(
-            host=plain(host), signal=alias, noun=noun(alias, signal, own), unit=signal.unit if signal else "", role=plain(self.role(host)),
+            host=plain(host), signal=alias, noun=noun(alias, signal, own), unit=signal.unit if signal else "",
+            role=plain(self.role(host)),
             labels=tuple((name, plain(value)) for name, value in own), low=_open(signal.low if signal else None, -math.inf),
             high=_open(signal.high if signal else None, math.inf),
         )  # fmt: skip
@@ -71,8 +74,8 @@ class Reader:
         row = self.row_of(finding)
         now = float(self.board.scores.value[row]) if row >= 0 else finding.observed
         observed = now if finding.state == "resolved" and math.isfinite(now) else finding.observed
-        over = finding.state == "resolved" or (finding.kind not in _BY_KIND and finding.kind not in ("limit", "peer", "fast", "shift")
-                                               and _side(observed, finding.lower, finding.upper) == "usual")  # fmt: skip
+        inside = _side(observed, finding.lower, finding.upper) == "usual"
+        over = finding.state == "resolved" or (finding.kind == "level" and inside)  # other kinds may be strange inside their range
         return replace(
             self.empty(finding.host, finding.signal, finding.labels),
             observed=observed, expected=finding.expected, lower=finding.lower, upper=finding.upper, onset=finding.onset,
@@ -101,11 +104,12 @@ def gather(incident: Incident, board: Board, zone: tzinfo = UTC) -> Evidence:
     found = [(f, reader.of_finding(f)) for f in incident.findings]
     lead = _lead(incident, found, reader)
     own = [fact for f, fact in found if f.host == incident.host and not _same(fact, lead)]
-    dependents = board.topology.dependents(incident.host)
+    dependents = _depending(board.topology, incident.host)
     felt = _felt(incident, found, reader)
     evidence = Evidence(
-        id=incident.id, time=board.time, zone=zone, host=plain(incident.host), role=plain(reader.role(incident.host)), kind=incident.kind,
-        benign=incident.benign, state=incident.state, severity=incident.severity, confidence=incident.confidence,
+        id=incident.id, time=board.time, zone=zone, host=plain(incident.host), role=plain(reader.role(incident.host)),
+        kind=incident.kind, benign=incident.benign, state=incident.state, severity=incident.severity,
+        confidence=incident.confidence,
         started=incident.started, ended=incident.ended, closed_because=incident.closed_because, lead=lead,
         moved=_once(own), felt=felt, affected=tuple(plain(h) for h in incident.affected),
         dependents=tuple(plain(h) for h in dependents), steady=_steady(incident, reader),
@@ -114,6 +118,18 @@ def gather(incident: Incident, board: Board, zone: tzinfo = UTC) -> Evidence:
         suspects=tuple(_suspect(c, reader) for c in incident.causes),
     )  # fmt: skip
     return replace(evidence, doubts=_doubts(evidence, incident, board, reader))
+
+
+def _depending(topology: Topology, host: str) -> tuple[str, ...]:
+    """Who needs a server, directly or through others, the nearest first."""
+    users: dict[str, list[str]] = {}
+    for dependent, on in topology.edges:
+        users.setdefault(on, []).append(dependent)
+    seen, near = {host: None}, [host]
+    for _ in range(FURTHEST):
+        near = [user for on in near for user in users.get(on, ()) if user not in seen]
+        seen |= dict.fromkeys(near)
+    return tuple(seen)[1:]
 
 
 def _open(edge: float | None, otherwise: float) -> float:
@@ -191,7 +207,8 @@ def _steady(incident: Incident, reader: Reader) -> tuple[Fact, ...]:
 
 def _unfelt(incident: Incident, dependents: tuple[str, ...], reader: Reader) -> tuple[Fact, ...]:
     suffering = {f.host for f in incident.findings} | set(incident.affected)
-    facts = (reader.clearest(host, SUFFERING) for host in dependents if host not in suffering)
+    calm = [host for host in dependents if host not in suffering]
+    facts = (reader.clearest(host, SUFFERING) for host in calm[:MOST_UNFELT])
     return tuple(f for f in facts if f is not None and f.bearing == "usual")
 
 
@@ -251,8 +268,8 @@ def _suspect(cause: Cause, reader: Reader) -> Suspect:
 
 
 def _of_reason(reason: Reason, reader: Reader) -> Fact:
-    row = next((r for r in reader.rows(reason.host, reason.signal).tolist()), -1)
-    base = reader.fact(row) if row >= 0 else reader.empty(reason.host, reason.signal, ())
+    rows = reader.rows(reason.host, reason.signal).tolist()
+    base = reader.fact(rows[0]) if len(rows) == 1 else reader.empty(reason.host, reason.signal, ())
     return replace(base, observed=reason.value, expected=reason.expected)
 
 
@@ -266,7 +283,11 @@ def _doubts(evidence: Evidence, incident: Incident, board: Board, reader: Reader
         doubts.append(Doubt("learning", ready))
     doubts += [Doubt("rival", s.confidence, s.host, s.kind) for s in evidence.suspects[1:2] if s.confidence >= 0.15]
     if evidence.suspects:
-        against = [s for s in evidence.suspects[0].speaks_against if s.weight >= 0.1 and s.what in ("above", "below", "usual")]
+        against = [
+            s
+            for s in evidence.suspects[0].speaks_against
+            if s.weight >= 0.1 and s.what in ("above", "below", "usual") and s.fact.reading.en
+        ]
         doubts += [Doubt("against", fact=s.fact) for s in against[:1]]
     if not evidence.moved and not evidence.felt and evidence.lead.kind not in _SELF_EVIDENT:
         doubts.append(Doubt("alone"))

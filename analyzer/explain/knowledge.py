@@ -1,6 +1,7 @@
 """What is known about each kind of failure: likely cause, what a usual reading rules out, first steps, queries.
 
-In: `knowledge/<kind>.yml`, shipped and the user's own (whose keys replace the shipped ones; `more_actions` adds). Out: `Knowledge` values. A file that is wrong stops the start and names itself and the key.
+In: `knowledge/<kind>.yml`, shipped and the user's own (whose keys replace the shipped ones; `more_actions` adds). Out:
+`Knowledge` values. A file that is wrong stops the start and names itself and the key.
 """
 
 import re
@@ -17,6 +18,7 @@ from analyzer.records import FAULT_KINDS
 SHIPPED = Path(__file__).parent / "knowledge"
 PLACES = frozenset({"host", "instance", "mount", "peer", "dependents", "since", "role"})
 MOST_BYTES = 256 * 1024
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLACE = re.compile(r"\{(\w+)\}")
 _KEYS = {"name", "runbook", "needs", "calm", "still", "cause", "rules_out", "actions", "more_actions", "queries"}
 _CONDITIONS = {"for", "moved", "peer", "dependents", "while"}
@@ -37,7 +39,7 @@ class RuledOut:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A step to take, and when it applies: words in role or hostname, signals that moved, a healthy peer, dependants, up or down."""
+    """A step to take, and when it applies: words in role or hostname, moved signals, a healthy peer, dependants, up or down."""
 
     text: Shown
     services: frozenset[str] = frozenset()
@@ -91,9 +93,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise KnowledgeError(f"{path}: larger than {MOST_BYTES} bytes")
     try:
         text = raw.decode()
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=LOADER)):
             raise KnowledgeError(f"{path}: aliases (*name) are not taken; write the text out")
-        body = yaml.safe_load(text)
+        body = yaml.load(text, Loader=LOADER)  # noqa: S506  the safe loader, in C where libyaml is there
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise KnowledgeError(f"{path}: not YAML in UTF-8: {error}") from error
     if not isinstance(body, dict) or not set(body) <= _KEYS:

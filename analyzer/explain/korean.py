@@ -13,7 +13,7 @@ _LETTER_FINAL = {"l": "ㄹ", "m": "ㅁ", "n": "ㄴ", "r": "ㄹ"}  # 엘, 엠, �
 _READ_AS = {
     "ms": "", "s": "", "mb": "", "gb": "", "kb": "", "tb": "", "utc": "", "kst": "", "cpu": "", "ram": "ㅁ", "url": "ㄹ", "api": "",
     "hub": "", "job": "ㅂ", "web": "ㅂ", "lab": "ㅂ", "app": "ㅂ", "log": "", "boot": "", "root": "", "host": "", "queue": "",
-    "steal": "ㄹ", "swap": "ㅂ", "disk": "", "redis": "", "nginx": "", "staging": "ㅇ", "etcd": "", "mysql": "ㄹ", "postgresql": "ㄹ",
+    "steal": "ㄹ", "swap": "ㅂ", "disk": "", "redis": "", "nginx": "", "etcd": "", "mysql": "ㄹ", "postgresql": "ㄹ",
     "vm": "ㅁ", "dns": "", "load": "", "bot": "ㅅ", "net": "ㅅ", "mail": "ㄹ", "main": "ㄴ", "replica": "", "node": "", "site": "",
 }  # fmt: skip
 _SHORT_STOPS = re.compile(r"(?<![aeiou])[aeiou](?:ck|pp|tt|[pktc])$")  # rack, app, net: one short vowel, then a stop

@@ -42,9 +42,11 @@ def _incident(evidence: Evidence, known: Knowledge) -> Row:
 
 def _reading(part: str, fact: Fact) -> Row:
     return {
-        "part": part, "server": fact.host, "signal": fact.signal, "labels": dict(fact.labels), "unit": fact.unit, "is": fact.bearing,
-        "observed": _number(fact.observed), "expected": _number(fact.expected), "lower": _number(fact.lower), "upper": _number(fact.upper),
-        "since": _time(fact.onset), "shown": fact.reading.en, "shown_ko": fact.reading.ko, "usual": fact.usual.en, "usual_ko": fact.usual.ko,
+        "part": part, "server": fact.host, "signal": fact.signal, "labels": dict(fact.labels), "unit": fact.unit,
+        "is": fact.bearing,
+        "observed": _number(fact.observed), "expected": _number(fact.expected), "lower": _number(fact.lower),
+        "upper": _number(fact.upper), "since": _time(fact.onset), "shown": fact.reading.en, "shown_ko": fact.reading.ko,
+        "usual": fact.usual.en, "usual_ko": fact.usual.ko,
     }  # fmt: skip
 
 

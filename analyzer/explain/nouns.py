@@ -26,7 +26,7 @@ NOUNS: Mapping[str, Shown] = {
     "tcp_retransmits": Shown("TCP retransmits", "TCP 재전송"),
     "load": Shown("load per core", "코어당 부하"),
     "context_switches": Shown("context switches", "컨텍스트 스위치"),
-    "processes": Shown("the number of processes", "프로세스 수"),
+    "processes": Shown("the run queue", "실행 대기 프로세스 수"),
     "open_files": Shown("open files", "열린 파일 수"),
     "temperature": Shown("temperature", "온도"),
     "uptime": Shown("uptime", "가동 시간"),
@@ -43,7 +43,7 @@ SUFFERING = ("response_time", "errors", "replication_lag")  # what users of a se
 
 
 def noun(alias: str, signal: Signal | None, labels: Labels) -> Shown:
-    """The noun of a series: the known word, otherwise the signal's own title, otherwise its alias; with its mountpoint or device."""
+    """The noun of a series: the known word, else the signal's own title, else its alias; with its mountpoint or device."""
     known = NOUNS.get(alias)
     if known is None:
         title = signal.title if signal is not None else {}

@@ -52,7 +52,7 @@ PHRASES: Mapping[str, Shown] = {
         "{host}의 {noun}[이/가] {since}부터 평소보다 낮아 지금 {reading}입니다",
     ),
     "climbs": Shown(
-        "{Noun} on {host} stands at {reading} and has grown since {since}, now by {pace}",
+        "{Noun} on {host} reached {reading}, growing since {since}, now by {pace}",
         "{host}의 {noun}[이/가] {since}부터 늘기 시작해 지금 {reading}이며, {pace}씩 늘고 있습니다",
     ),
     "went_off": Shown(
@@ -67,16 +67,16 @@ PHRASES: Mapping[str, Shown] = {
         "{host}의 {noun}[이/가] {since}부터 이상해 지금 {reading}입니다",
     ),
     "returned": Shown(
-        "{Noun} on {host} was unusual from {since} on and is {reading} now, back inside its range",
+        "{Noun} on {host} left the usual range at {since} and came back inside: {reading} now",
         "{host}의 {noun}[이/가] {since}부터 평소와 달랐고, 지금은 {reading}[으로/로] 평소 범위 안입니다",
     ),
     "stuck": Shown(
-        "{Noun} on {host} has read exactly {reading} since {since}, although it usually moves: it says nothing about now",
-        "{host}의 {noun}[은/는] 평소에는 계속 변하는데 {since}부터 {reading}에서 전혀 움직이지 않아, 현재 상태를 알려 주지 못합니다",
+        "{Noun} on {host} froze at {since}, at exactly {reading}; a reading that does not move says nothing about now",
+        "{host}의 {noun}[이/가] {since}부터 {reading}에 멈춰 변하지 않습니다. 움직이지 않는 값은 현재 상태를 알려 주지 못합니다",
     ),
     "gone": Shown(
         "{host} has sent no samples of {noun} since {since}; that is not zero, the value is unknown",
-        "{host}에서 {since}부터 {noun} 샘플이 오지 않습니다. 0이 아니라 값을 모르는 상태입니다",
+        "{host}에서 {since}부터 {noun} 샘플이 오지 않습니다. 값이 영이라는 뜻이 아니라 알 수 없는 상태입니다",
     ),
     "down": Shown(
         "{host} has not answered Prometheus since {since}: it is down or cannot be reached, and its other readings are old",
@@ -88,7 +88,7 @@ PHRASES: Mapping[str, Shown] = {
         "{host}[이/가] {since}부터 응답이 없다가 {at}에 새로 시작했습니다",
     ),
     "strange": Shown(
-        "{Noun} on {host} has been unusual since {since}; its present value is not known",
+        "{Noun} on {host} left the usual range at {since}; the present value is not known",
         "{host}의 {noun}[이/가] {since}부터 평소와 다르며, 지금 값은 알 수 없습니다",
     ),
     "usual_is": Shown("{usual} is usual at this hour", "이 시간대에는 {usual}[이/가] 보통입니다"),
@@ -158,24 +158,24 @@ PHRASES: Mapping[str, Shown] = {
     "d_young": Shown("it has only just begun", "이제 막 시작됨"),
     # how it ended
     "over": Shown(
-        "{Noun} on {host} left its range at {since} and is back since {until}, after {length}{now}",
+        "{Noun} on {host} left the usual range at {since} and came back at {until}, after {length}{now}",
         "{host}의 {noun}[이/가] {since}에 평소 범위를 벗어났다가 {length} 만인 {until}에 돌아왔습니다{now}",
     ),
     "over_down": Shown(
         "{host} did not answer from {since} to {until}, for {length}, and answers again",
         "{host}[이/가] {since}부터 {until}까지 {length} 동안 응답하지 않았다가 다시 응답합니다",
     ),
-    "over_now": Shown("; it is {reading} now{usual}", ". 지금은 {reading}입니다{usual}"),
+    "over_now": Shown("; {reading} now{usual}", ". 지금은 {reading}{usual}입니다"),
     "new_normal": Shown(
-        "{Noun} on {host} changed at {since} and has stayed at {reading} long enough to count as usual from now on",
+        "{Noun} on {host} changed at {since} and stayed at {reading} long enough to count as usual from now on",
         "{host}의 {noun}[이/가] {since}에 바뀐 뒤 {reading}[을/를] 충분히 오래 유지해, 앞으로는 이 수준을 평소로 봅니다",
     ),
     "ended_gone": Shown(
-        "{Noun} on {host} was unusual from {since} on and is no longer sent; whether it recovered is not known",
+        "{Noun} on {host} left the usual range at {since}; no samples arrive any more, so whether it recovered is not known",
         "{host}의 {noun}[이/가] {since}부터 평소와 달랐고 더는 수집되지 않아, 회복했는지는 알 수 없습니다",
     ),
     "ended_maintenance": Shown(
-        "{Noun} on {host} was unusual from {since} on; a maintenance window covers it, so nothing more is said",
+        "{Noun} on {host} left the usual range at {since}; a maintenance window covers it, so nothing more is said",
         "{host}의 {noun}[이/가] {since}부터 평소와 달랐으나 유지보수 기간에 해당해 더 알리지 않습니다",
     ),
     "was": Shown("It looked like {name} while it lasted", "당시 양상은 {name}[과/와] 비슷했습니다"),
@@ -191,8 +191,8 @@ PHRASES: Mapping[str, Shown] = {
         "의도한 수준이 아니라면 {since}에 {host}에서 바뀐 것을 확인하세요.",
     ),
     "if_removed": Shown(
-        'If {host} or this metric was removed on purpose, nothing is to be done; otherwise check its target: `up{instance="{instance}"}`.',
-        '{host} 또는 이 지표를 일부러 없앴다면 할 일은 없습니다. 아니라면 타깃을 확인하세요: `up{instance="{instance}"}`.',
+        'If {host} or this metric was removed on purpose, do nothing; otherwise check its target: `up{instance="{instance}"}`.',
+        '{host}[이나/나] 이 지표를 일부러 없앴다면 할 일은 없습니다. 아니라면 타깃을 확인하세요: `up{instance="{instance}"}`.',
     ),
     "see_target": Shown(
         'Check the target and its last scrape error on Prometheus\'s Status → Targets page: `up{instance="{instance}"}`.',
@@ -200,27 +200,31 @@ PHRASES: Mapping[str, Shown] = {
     ),
     # alerts of others
     "alert_head": Shown("{name} on {host}: {what}", "{host}의 {name}: {what}"),
-    "alert_seen": Shown("our data agrees, {noun} {reading}{usual}", "측정값도 이상함, {noun} {reading}{usual}"),
-    "alert_fine": Shown("{noun} is usual for this hour ({reading})", "{noun}[은/는] 이 시간대 평소 수준({reading})"),
-    "alert_quiet": Shown("nothing unusual in our data", "측정값에서는 이상 없음"),
-    "alert_blind": Shown("we have no data for it", "측정값 없음"),
+    "alert_seen": Shown("{noun} {reading}{usual}, unusual in our data too", "{noun} {reading}{usual}, 측정값에서도 이상 확인"),
+    "alert_fine": Shown("{noun} {reading}, usual for this hour", "{noun} {reading}[으로/로] 이 시간대 평소 수준"),
+    "alert_also": Shown("other readings of it are unusual", "다른 지표에서 이상 확인"),
+    "alert_quiet": Shown("nothing unusual in our data", "측정값에는 이상 없음"),
+    "alert_blind": Shown("we have no data about it", "관련 데이터 없음"),
     "alert_story": Shown(
-        "The alert {name} fired on {host}; it fits an incident that we see there",
+        "The alert {name} fired on {host}, where we see an incident of our own that fits",
         "{host}에서 알림 {name}[이/가] 발생했으며, 같은 서버에서 확인된 인시던트와 맞습니다",
     ),
+    "alert_elsewhere": Shown(
+        "The alert {name} fired on {host}, which feels an incident that began on {root}",
+        "{host}에서 알림 {name}[이/가] 발생했으며, {root}에서 시작된 인시던트의 영향을 받고 있습니다",
+    ),
     "alert_fired": Shown("The alert {name} fired on {host}", "{host}에서 알림 {name}[이/가] 발생했습니다"),
-    "alert_reading": Shown("{Noun} there is {reading} now", "{noun}[은/는] 지금 {reading}입니다"),
+    "alert_reading": Shown("{Noun} on it: {reading}", "{noun}[은/는] 지금 {reading}입니다"),
     "alert_usual": Shown(
         "that is usual for this hour, so the rule's threshold may be tight",
         "이 시간대에는 평소 수준이므로 규칙의 임계값이 빠듯할 수 있습니다",
     ),
-    "alert_strange": Shown("Unusual on {host} now: {list}", "지금 {host}에서 평소와 다른 것: {list}"),
+    "alert_strange": Shown("Unusual on {host} now: {list}", "지금 {host}에서 평소와 다른 지표: {list}"),
     "alert_nothing": Shown(
-        "Of what we watch on {host}, nothing is unusual now: {list}",
-        "{host}에서 보고 있는 지표 중 지금 평소와 다른 것은 없습니다: {list}",
+        "Nothing else that we watch there is unusual: {list}", "그 밖에 보고 있는 지표는 모두 평소 수준입니다: {list}"
     ),
     "alert_unseen": Shown(
-        "We receive no data of this server, so nothing can be said about the cause",
+        "We receive no data about this server, so nothing can be said about the cause",
         "이 서버의 데이터를 받지 못해 원인을 말할 수 없습니다",
     ),
     "alert_nameless": Shown(

@@ -1,7 +1,7 @@
 """Names and label values as they may stand in a text: strangers write them.
 
-In: any string. Out: one line, bounded, without control and direction characters, and without what chat tools, HTML or Markdown would
-take for more than text.
+In: any string. Out: one line, bounded, without control and direction characters, and without what chat tools, HTML or
+Markdown would take for more than text.
 """
 
 import shlex

@@ -26,7 +26,7 @@ class Story:
     # ---------------------------------------------------------------- what moved
 
     def ahead_of(self, due: str) -> str:
-        """When it is due, where something runs out; otherwise (or also) what moved on the same server."""
+        """When it is due, where something runs out; then what moved on the same server."""
         moved = self.moved()
         return f"{self.speaker.sentence(due)} {moved}".strip() if due and moved else due or moved
 
@@ -46,7 +46,7 @@ class Story:
         return " ".join(self.speaker.sentence(p) for p in parts)
 
     def _changes(self, facts: list[Fact]) -> str:
-        """ "load rose to 31.4 and response time to 385 ms, the cache hit ratio fell to 55%": one verb for each run of one direction."""
+        """What rose or fell to which value: one verb for each run of one direction."""
         runs = [(bearing, list(run)) for bearing, run in groupby(facts, key=lambda f: f.bearing)]
         texts = [self._run(bearing, run, last=at == len(runs) - 1) for at, (bearing, run) in enumerate(runs)]
         if self.speaker.lang == "ko":

@@ -81,7 +81,7 @@ def show(value: float, unit: str, signal: str = "", *, coarse: bool = False) -> 
         return duration(abs(value)) if value >= 0 else _signed(duration(-value))
     by, en, ko = _scale(_settled(abs(value), coarse=coarse), unit)
     number = digits(value / by, coarse=coarse)
-    return _joined(number, number, unit, signal, en, ko)
+    return _suffixed(number, number, unit, signal, (en, ko))
 
 
 def _settled(size: float, *, coarse: bool) -> float:
@@ -93,10 +93,10 @@ def _signed(shown: Shown) -> Shown:
     return Shown(f"-{shown.en}", f"-{shown.ko}")
 
 
-def _joined(en_number: str, ko_number: str, unit: str, signal: str, en: str, ko: str) -> Shown:
+def _suffixed(en_number: str, ko_number: str, unit: str, signal: str, suffix: tuple[str, str]) -> Shown:
     if unit == "per_second":
-        return Shown(en_number + en, f"초당 {ko_number}{'건' if signal in _EVENTS else ko}")
-    return Shown(en_number + en, ko_number + ko)
+        return Shown(en_number + suffix[0], f"초당 {ko_number}{'건' if signal in _EVENTS else suffix[1]}")
+    return Shown(en_number + suffix[0], ko_number + suffix[1])
 
 
 def span(lower: float, upper: float, unit: str, signal: str = "") -> Shown:
@@ -107,8 +107,8 @@ def span(lower: float, upper: float, unit: str, signal: str = "") -> Shown:
     by, en, ko = _scale(_settled(max(abs(lower), abs(upper)), coarse=True), unit)
     low_text, high_text = digits(lower / by, coarse=True), digits(upper / by, coarse=True)
     if low_text == high_text:
-        return _joined(high_text, high_text, unit, signal, en, ko)
-    return _joined(f"{low_text} to {high_text}", f"{low_text}~{high_text}", unit, signal, en, ko)
+        return _suffixed(high_text, high_text, unit, signal, (en, ko))
+    return _suffixed(f"{low_text} to {high_text}", f"{low_text}~{high_text}", unit, signal, (en, ko))
 
 
 def duration(seconds: float) -> Shown:
@@ -123,15 +123,15 @@ def duration(seconds: float) -> Shown:
         return Shown(f"{minutes} min", f"{minutes}분")
     if minutes < 48 * 60:
         hours, rest = divmod(minutes, 60)
-        return _two(hours, " h", "시간", rest, " min", "분")
+        return _two(hours, (" h", "시간"), rest, (" min", "분"))
     days, hours = divmod(round(seconds / 3600), 24)
-    return _two(days, " d", "일", hours, " h", "시간")
+    return _two(days, (" d", "일"), hours, (" h", "시간"))
 
 
-def _two(first: int, en: str, ko: str, rest: int, en_rest: str, ko_rest: str) -> Shown:
+def _two(first: int, names: tuple[str, str], rest: int, smaller: tuple[str, str]) -> Shown:
     if not rest:
-        return Shown(f"{first}{en}", f"{first}{ko}")
-    return Shown(f"{first}{en} {rest}{en_rest}", f"{first}{ko} {rest}{ko_rest}")
+        return Shown(f"{first}{names[0]}", f"{first}{names[1]}")
+    return Shown(f"{first}{names[0]} {rest}{smaller[0]}", f"{first}{names[1]} {rest}{smaller[1]}")
 
 
 def about(seconds: float) -> Shown:

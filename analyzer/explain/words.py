@@ -90,7 +90,7 @@ class Writer:
     # ---------------------------------------------------------------- sentences
 
     def sentences(self) -> tuple[str, ...]:
-        """What is observed; what moved with it; who feels it; what did not and what that rules out; the likely cause and how sure."""
+        """What is observed; what moved with it; who feels it; what that rules out; the likely cause and how sure."""
         story = Story(self.evidence, self.known, self.speaker)
         if self.evidence.state == "resolved":
             parts = [self._ended(), story.felt_then(), self._was()]
@@ -103,18 +103,15 @@ class Writer:
     def _observed(self) -> str:
         evidence, lead, say = self.evidence, self.evidence.lead, self.speaker.say
         values = self._values(lead)
-        if lead.bearing == "frozen":
-            return say("stuck", **values)
-        if lead.bearing in ("gone", "down"):
-            return say(lead.bearing, **values)
+        plainly = {"frozen": "stuck", "gone": "gone", "down": "down"}
+        if lead.bearing in plainly:
+            return say(plainly[lead.bearing], **values)
         if lead.bearing == "restarted" or (evidence.kind == "crash" and math.isfinite(evidence.restarted)):
             return self._restarted(values)
         if not values["reading"]:
             return say("strange", **values)
         if evidence.limit is not None and math.isfinite(evidence.limit.per_hour) and evidence.limit.per_hour > 0:
             return self._with_usual(say("climbs", **values, pace=self._pace(evidence.limit, signed=False)), lead)
-        if lead.bearing == "usual":
-            return say("returned", **values)
         return self._with_usual(say(_verb(lead), **values), lead)
 
     def _restarted(self, values: dict[str, str]) -> str:
@@ -187,7 +184,7 @@ class Writer:
     def _was(self) -> str:
         if self.evidence.closed_because in ("new_normal", "maintenance"):
             return ""
-        if self.evidence.kind == "unknown":
+        if self.evidence.kind in ("unknown", "crash"):
             return self.speaker.say("was_unknown")
         return self.speaker.say("was", name=self.speaker.of(self.known.name))
 
@@ -250,6 +247,8 @@ def _verb(lead: Fact) -> str:
         return "went_off"
     if not lead.usual.en:
         return "parted" if lead.kind == "peer" else "changed"
+    if lead.bearing == "usual" and lead.kind != "peer":
+        return "returned"
     if lead.kind == "peer" and lead.bearing == "usual":
         return "parted"
     jumped = lead.kind in _JUMPS

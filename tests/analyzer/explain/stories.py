@@ -130,9 +130,10 @@ def db_slow():
         "db-master-01", "disk_latency", 0.0022, 0.001, 0.006, labels={"device": "sda"}
     )
     w.read("db-master-01", "requests", 1015, 780, 1450)
-    for ago, host, value, low, high in ((1845, "auth-01", 0.14, 0.014, 0.032), (1830, "api-gateway-prod", 0.64, 0.055, 0.13),
-                                        (1815, "web-prod-01", 0.79, 0.075, 0.15), (1815, "web-prod-02", 0.805, 0.075, 0.15)):  # fmt: skip
-        w.find(host, "response_time", value, low, high, ago).needs(host, "db-master-01")
+    w.find("auth-01", "response_time", 0.14, 0.014, 0.032, 1845).needs("auth-01", "db-master-01")
+    w.find("api-gateway-prod", "response_time", 0.64, 0.055, 0.13, 1830).needs("api-gateway-prod", "db-master-01")
+    w.find("web-prod-01", "response_time", 0.79, 0.075, 0.15, 1815).needs("web-prod-01", "api-gateway-prod")
+    w.find("web-prod-02", "response_time", 0.805, 0.075, 0.15, 1815).needs("web-prod-02", "api-gateway-prod")
     hosts = ("auth-01", "api-gateway-prod", "web-prod-01", "web-prod-02")
     return w.incident("db-master-01", "response_time", "db_slow", affected=hosts, severity="critical"), w.board()
 
@@ -221,11 +222,11 @@ def ended(story, because):
     return replace(incident, state="resolved", ended=NOW - 600, closed_because=because, findings=findings), board
 
 
-STORIES = {
-    story.__name__: story
-    for story in (cpu_runaway, memory_leak, disk_fill, disk_slow, network_saturation, packet_loss, steal, traffic_surge, cache_stampede,
-                  db_slow, crash, crash_and_back, clock_skew, stuck_metric, batch_job, unknown, vanished, learning)
-}  # fmt: skip
+TOLD = (
+    cpu_runaway, memory_leak, disk_fill, disk_slow, network_saturation, packet_loss, steal, traffic_surge, cache_stampede, db_slow,
+    crash, crash_and_back, clock_skew, stuck_metric, batch_job, unknown, vanished, learning,
+)  # fmt: skip
+STORIES = {story.__name__: story for story in TOLD}
 STORIES |= {
     "recovered": lambda: ended(cpu_runaway, "recovered"),
     "new_normal": lambda: ended(network_saturation, "new_normal"),
