@@ -81,7 +81,7 @@ class RemoteWrite:
     ) -> None:
         self.settings = settings
         self.deriver = deriver or Deriver()
-        self.spool = spool or Spool(max_age=settings.max_age)
+        self.spool = Spool(max_age=settings.max_age) if spool is None else spool
         self.counts: Counter[tuple[str, str]] = Counter()
         self.problem = ""
         self._server_time, self._backoff, self._monotonic, self._sleep, self._count = server_time, backoff, monotonic, sleep, count
@@ -239,11 +239,10 @@ class RemoteWrite:
 
     async def _was_poison(self, rows: list[bytes], until: float) -> bool:
         """Try both halves after many 500s; if one is stored, the other holds what the receiver chokes on and is narrowed down."""
-        halves = _halves(rows)
+        self._budget, halves = self.settings.max_requests, _halves(rows)
         outcomes = [await self._send(half, until, impatient=True) for half in halves]
         if Outcome.STORED not in outcomes:
             return False
-        self._budget = self.settings.max_requests
         for half, outcome in zip(halves, outcomes, strict=True):
             await self._take(half, outcome, until, impatient=True)
         return True
@@ -268,6 +267,8 @@ class RemoteWrite:
             self._end(outcome, len(rows))
 
     async def _send(self, rows: list[bytes], until: float, *, impatient: bool) -> Outcome:
+        if self._budget <= 0:
+            return Outcome.REFUSED  # enough was spent on one batch: what is left of it goes unasked
         self._budget -= 1
         body = bytes(cramjam.snappy.compress_raw(b"".join(rows)))
         outcome = await self._receiver.settle(body, until=until, impatient=impatient)
