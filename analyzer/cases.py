@@ -19,7 +19,8 @@ class Case:
     """One incident, mutable.
 
     `merit` is smoothed over time; `quiet` counts seconds without a firing finding; `wants` is the host that looks like a better
-    root, and since when; `lone` counts seconds at a score that may page without a name.
+    root, and since when; `lone` counts seconds at a score that may page without a name; `down` is how long the server did not
+    answer; `strongest` is the most that its findings' marks ever added up to.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Case:
     lone: float = 0.0
     down: float = 0.0
     evidence: float = 0.0
+    strongest: float = 0.0
     wants: str = ""
     wants_since: float = 0.0
     updated: float = 0.0
@@ -72,10 +74,10 @@ class Case:
         ordered = sorted(self.findings.values(), key=lambda f: (f.state != "firing", f.host != self.host, -f.peak))
         firing = [f.score for f in ordered if f.state == "firing" and np.isfinite(f.score)]
         return Incident(
-            id=self.id, revision=self.revision, alertname=self.alertname, severity=self.severity, host=self.host, signal=self.signal,
-            labels=self.labels, kind=self.kind, benign=self.benign, confidence=round(self.confidence, 4), started=self.started,
-            state="open" if self.ended is None else "resolved", opened=self.opened, updated=now, ended=self.ended,
-            score=max(firing, default=0.0), findings=tuple(ordered[:100]), causes=self.causes,
+            id=self.id, revision=self.revision, alertname=self.alertname, severity=self.severity, host=self.host,
+            signal=self.signal, labels=self.labels, kind=self.kind, benign=self.benign, confidence=round(self.confidence, 4),
+            started=self.started, state="open" if self.ended is None else "resolved", opened=self.opened, updated=now,
+            ended=self.ended, score=max(firing, default=0.0), findings=tuple(ordered[:100]), causes=self.causes,
             affected=tuple(h for h in self.hosts() if h != self.host), pages=self.alerted,
             why_not="" if self.alerted else self.why_not, closed_because=self.closed_because,
         )  # fmt: skip

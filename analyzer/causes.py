@@ -23,6 +23,7 @@ MOST_ELSEWHERE = 4.0  # being felt by many is not more certain than being felt b
 FIRST = 0.4  # what having begun first is worth
 HABIT = 1.6  # what having come at this hour before is worth to a batch job
 LEAST_CORE = 0.3
+NO_MORE_VISITORS = 1.5
 NEVER = -9.0
 Hypothesis = tuple[str, str]
 
@@ -113,6 +114,7 @@ class Judge:
         merit += np.where(merit > NEVER, ELSEWHERE * np.minimum(elsewhere, MOST_ELSEWHERE), 0.0)
         merit += np.where(merit > NEVER, self._first(symptoms, at)[:, None], 0.0)
         self._adjust(merit, names, graph, elsewhere, set(habits))
+        self._demand(merit, symptoms, graph, at.tolist())
         return Verdict(names, merit)
 
     def _elsewhere(self, above: Floats, below: Floats, graph: Graph, host: int) -> Floats:
@@ -153,6 +155,16 @@ class Judge:
                     merit[i, k] = NEVER
             if name in habits:
                 merit[i, batch] += HABIT
+
+    def _demand(self, merit: Floats, symptoms: Symptoms, graph: Graph, at: list[int]) -> None:
+        """More visitors come in through those who depend on a server; where these have no more, it is no surge of visitors."""
+        if "requests" not in symptoms.signals:
+            return
+        requests, surge = symptoms.signals.index("requests"), KINDS.index("traffic_surge")
+        for i, host in enumerate(at):
+            asking = [n for n, hops in graph.dependents(host).items() if hops == 1 and symptoms.row[n, requests] >= 0]
+            if asking and max(symptoms.strength[n, requests] for n in asking) < SEEN:
+                merit[i, surge] -= NO_MORE_VISITORS
 
     def explains(self, host: str, kind: str, finding: Finding, graph: Graph) -> float:
         """How naturally a finding follows from a kind of failure on a host: 0 not at all, 1 its own mark."""

@@ -205,7 +205,7 @@ class Findings:
         )  # fmt: skip
 
     def _kind(self, scores: Scores, row: int) -> FindingKind:
-        if self.track.up[row]:
+        if self.track.up[row] and not scores.value[row] >= 0.5:
             return "down"
         name = scores.kinds[int(scores.kind[row])] if 0 <= int(scores.kind[row]) < len(scores.kinds) else "level"
         found: FindingKind = next((k for k in get_args(FindingKind) if k == name), "level")

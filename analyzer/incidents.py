@@ -28,6 +28,7 @@ from analyzer.symptoms import Symptoms, observe
 from analyzer.window import Series
 
 MEMORY = 240.0  # seconds over which the merit of a hypothesis is smoothed, so that a verdict does not flicker
+WANING = 0.5  # a failure that has lost so much of its strength tells no more about its cause
 CLOSED_KEPT = 200
 
 
@@ -143,8 +144,11 @@ class Incidents:
 
     def _weigh(self, case: Case, grouping: Grouping, scores: Scores, seconds: float) -> None:
         """Rank its causes again, blind to what other cases explain, as long as something is strange now."""
-        active = [f for f in case.firing if f.kind in ("down", "limit") or f.score > self.policy.open_score]
-        if not active and case.causes:
+        strength = sum(
+            abs(grouping.symptoms.cell(f.host, f"!{f.kind}") or grouping.symptoms.cell(f.host, f.signal)) for f in case.firing
+        )
+        case.strongest = max(case.strongest, strength)
+        if case.causes and strength < WANING * case.strongest:
             return
         rest = [c for c in self.cases if c is not case]
         symptoms = grouping.blind_to(rest)
@@ -199,8 +203,8 @@ class Incidents:
         firing = case.firing
         case.updated = now
         case.quiet = 0.0 if firing else case.quiet + seconds
-        down = any(f.kind == "down" and f.host == case.host and f.score > self.policy.open_score for f in firing)
-        case.down = case.down + seconds if down else case.down
+        down = [f for f in firing if f.kind == "down" and f.host == case.host and f.score > self.policy.open_score]
+        case.down = max([case.down, *(now - f.onset for f in down)])
         top = max((f.score for f in firing if np.isfinite(f.score) and not f.flapping and f.kind != "limit"), default=0.0)
         case.lone = case.lone + seconds if top >= self.policy.lone_score else max(case.lone - seconds, 0.0)
 

@@ -44,7 +44,7 @@ STARVED = _all(
     "-requests -cpu -network_receive -network_transmit ~connections -disk_time -load -context_switches -response_time", 0.7
 )
 PRESSED = _all("+requests +cpu +network_receive +network_transmit +connections +load +context_switches +response_time +errors"
-               " +disk_time +iowait +disk_latency +memory ~processes +open_files -cache_hit +replication_lag", 0.8)  # fmt: skip
+               " +disk_time +iowait +disk_latency +memory ~processes +open_files +replication_lag", 0.8)  # fmt: skip
 BUSY = _all("+cpu +load ~context_switches +temperature +response_time +connections +errors ~processes +memory +open_files")
 IO = _all("+disk_time +iowait +disk_latency +load")
 DATABASE = ("db", "sql", "data", "postgres", "mysql", "mongo", "maria", "oracle")
@@ -105,8 +105,8 @@ PATTERNS: dict[str, Pattern] = {
         against={"+requests": 0.8, "+tcp_retransmits": 0.8, "+steal": 1.0, "+memory": 0.4},
     ),
     "crash": Pattern(
-        core={"!down": 1.0},
-        may=_all("!restart !vanished ~uptime ~up ~memory ~cpu ~load ~connections ~requests ~processes +response_time +disk_time"),
+        core={"!down": 1.0, "!restart": 0.7},
+        may=_all("!vanished ~uptime ~up ~memory ~cpu ~load ~connections ~requests ~processes +response_time +disk_time"),
         up=SLOWED, down=STARVED | PRESSED, peers=PRESSED,
     ),
     "clock_skew": Pattern(core={"~clock_skew": 1.0}),

@@ -13,7 +13,7 @@ from analyzer.policy import Policy
 from analyzer.records import Finding, Severity
 
 FELT = ("response_time", "errors")
-NAMED_DIRECTLY = frozenset({"clock_skew", "stuck_metric", "crash"})  # one fact is all there is to see
+NAMED_DIRECTLY = frozenset({"clock_skew", "stuck_metric"})  # one fact is all there is to see
 
 
 def name(case: Case) -> str:
@@ -53,13 +53,22 @@ def hold_back(case: Case, limits: Limits, now: float, policy: Policy) -> str:
     steady = [f for f in case.firing if not f.flapping]
     if case.benign or not steady:
         return "benign" if case.benign else "flapping"
-    if case.down >= policy.down_hold or any(f.kind == "limit" and np.isfinite(limits.until(f)) for f in steady):
+    if case.down >= policy.down_hold or any(_runs_out(f, steady, limits, policy) for f in steady):
         return ""
-    if now - case.opened < policy.settle:
+    if now - case.opened < policy.settle or case.kind == "crash":
         return "hold"
     if case.kind != "unknown" and case.confidence >= policy.page_confidence:
         return "" if _certain(case, steady, policy) else "evidence"
     return "" if case.lone >= policy.lone_hold else "confidence"
+
+
+def _runs_out(finding: Finding, steady: list[Finding], limits: Limits, policy: Policy) -> bool:
+    """A limit that is sure: of something that only fills, within the hour, or where the series itself is strange too."""
+    until = limits.until(finding)
+    if finding.kind != "limit" or not np.isfinite(until):
+        return False
+    strange = any(f.kind != "limit" and (f.host, f.signal) == (finding.host, finding.signal) for f in steady)
+    return strange or until < policy.limit_critical or finding.signal in policy.only_fills
 
 
 def _certain(case: Case, steady: list[Finding], policy: Policy) -> bool:

@@ -33,6 +33,7 @@ class Policy:
     limit_within, limit_critical, limit_hold : a forecast limit becomes an incident below the first, critical below the second,
         once it has said so for the third.
     limit_level : share of the limit that must be used before a forecast may page.
+    only_fills : signals that rarely go back by themselves; a limit of others must be near, or the series strange as well.
     habit_spread, habit_days : what came at the same time of day (within the spread) on so many earlier days is a habit.
     fleet_share : a surge or a loss of data that takes this share of the hosts is the fleet's, not a server's.
     """
@@ -55,14 +56,15 @@ class Policy:
     settle: float = 60.0
     reroot_hold: float = 180.0
     page_confidence: float = 0.5
-    page_evidence: float = 1.5
+    page_evidence: float = 1.2
     lone_score: float = 2.5
     lone_hold: float = 900.0
-    down_hold: float = 60.0
+    down_hold: float = 90.0
     limit_within: float = 4 * 3600.0
     limit_critical: float = 3600.0
     limit_hold: float = 900.0
     limit_level: float = 0.6
+    only_fills: tuple[str, ...] = ("disk", "inodes")
     habit_spread: float = 2700.0
     habit_days: int = 2
     fleet_share: float = 0.5

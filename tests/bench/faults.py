@@ -66,7 +66,7 @@ class Outcome:
 class Live:
     """The service's cycle over one fleet, a week already learned."""
 
-    def __init__(self, fleet: Fleet, *, step: float, history_days: int = 7) -> None:
+    def __init__(self, fleet: Fleet, *, step: float, history_days: int = 7, jobs: Sequence[Fault] = ()) -> None:
         known = {s.alias: s for s in fleet.signals}
         policy = Policy()
         self.fleet, self.step = fleet, step
@@ -76,7 +76,7 @@ class Live:
         )  # fmt: skip
         self.told: dict[str, Told] = {}
         self.kept: list[Incident] = []
-        self.cycle.bootstrap(fleet.window(START - history_days * DAY, START, step))
+        self.cycle.bootstrap(fleet.window(START - history_days * DAY, START, step, jobs))
 
     def run(self, begin: float, end: float, faults: Sequence[Fault]) -> Iterator[list[Report]]:
         """Reports of [begin, end), a chunk at a time."""
@@ -279,7 +279,7 @@ def quiet(seed: int, weeks: float, step: float) -> tuple[list[Told], Counter[str
         )
         for k in range(int(np.ceil(weeks)))
     ]
-    live, bar = Live(fleet, step=step), Bar(f"quiet, seed {seed}", days * DAY)
+    live, bar = Live(fleet, step=step, jobs=jobs), Bar(f"quiet, seed {seed}", days * DAY)
     sigma, mixin = rivals.ThreeSigma(), rivals.Mixin()
     for at in np.arange(START - DAY, START, CHUNK):
         sigma.take(fleet.window(at, at + CHUNK, step, jobs))
