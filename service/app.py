@@ -10,7 +10,7 @@ import html
 from collections.abc import Iterable
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from service import build
 from service.body import LIMITS
@@ -77,6 +77,7 @@ def create_app(
     metrics_handler
         Answers ``/metrics`` instead of the kit's.
     """
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # a series of its own for each counter's birth, which nobody asks for
     limits = limits or Limits()
     app = web.Application(middlewares=[envelope], client_max_size=limits.body_bytes)
     app[LIMITS] = limits

@@ -238,7 +238,7 @@ class _Parser:
 
 
 class _Credentials:
-    """Client middleware: headers as they are now, and no redirect followed."""
+    """Client middleware: credentials and headers as they are now."""
 
     def __init__(self, config: HttpConfig, tls: _FreshTls) -> None:
         self._config = config
@@ -253,11 +253,18 @@ class _Credentials:
             request.headers["Authorization"] = value
         if self._config.tls.server_name:
             request.server_hostname = self._config.tls.server_name
-        response = await handler(request)
-        if response.status in _REDIRECTS:  # without an address to go to, aiohttp returns the answer as it is
-            kept = CIMultiDict((name, value) for name, value in response._headers.items() if name.title() not in _WHERE)
-            response._headers = CIMultiDictProxy(kept)
-        return response
+        return await handler(request)
+
+
+class _NoRedirect(ClientResponse):
+    """A response that shows no address to go on to; aiohttp then returns a redirect as the answer that it is."""
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        if self.status not in _REDIRECTS:
+            return self._headers
+        kept = CIMultiDict((name, value) for name, value in self._headers.items() if name.title() not in _WHERE)
+        return CIMultiDictProxy(kept)
 
 
 class _FreshTls:
@@ -316,6 +323,7 @@ def make_session(
         connector=aiohttp.TCPConnector(ssl=tls.context, limit=connections),
         timeout=aiohttp.ClientTimeout(total=timeout_seconds, connect=connect_seconds),
         middlewares=(_Credentials(config, tls),),
+        response_class=_NoRedirect,
         headers={"User-Agent": f"openmanager/{VERSION}", **(headers or {})},
         proxy=config.proxy_url,
         trust_env=False,

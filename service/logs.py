@@ -62,7 +62,7 @@ def _clean(value: Any, depth: int = 4) -> Any:
     text = str(value)
     if len(text) > LONGEST_VALUE:
         text = text[:LONGEST_VALUE] + "…"
-    return escape(redact(text))
+    return redact(text)
 
 
 def _field(key: str, value: Any, depth: int = 4) -> Any:
@@ -72,9 +72,9 @@ def _field(key: str, value: Any, depth: int = 4) -> Any:
 
 
 def clean_event(_logger: Any, _method: str, event: Event) -> Event:
-    """structlog processor: every value escaped and redacted, every key escaped."""
+    """structlog processor: every value redacted and cut to a bearable length. Escaping is the renderers' part."""
     private = {key: value for key, value in event.items() if key.startswith("_")}  # structlog's own bookkeeping
-    public = {escape(key): _field(key, value) for key, value in event.items() if not key.startswith("_")}
+    public = {key: _field(key, value) for key, value in event.items() if not key.startswith("_")}
     event.clear()
     event.update(public)
     event.update(private)
@@ -87,9 +87,9 @@ def _quote(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    if not text or re.search(r'[\s="\\]', text):
-        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' if '"' in text else f'"{text}"'
-    return text
+    if text and not re.search(r'[\s="\\]', text) and not _UNSAFE.search(text):
+        return text
+    return '"' + escape(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
 def _logfmt(_logger: Any, _method: str, event: Event) -> str:
@@ -101,7 +101,8 @@ def _logfmt(_logger: Any, _method: str, event: Event) -> str:
 
 def _json(_logger: Any, _method: str, event: Event) -> str:
     event["msg"] = event.pop("event", "")
-    return json.dumps(event, ensure_ascii=False, default=str)
+    line = json.dumps(event, ensure_ascii=False, default=str)
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", line)
 
 
 def _component(logger: Any, _method: str, event: Event) -> Event:
