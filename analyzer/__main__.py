@@ -126,6 +126,11 @@ class Service:
         """The newest derived series as text."""
         return self.analyzer.exposition() if self.analyzer else b""
 
+    def wake_webhook(self) -> None:
+        """Alerts of others were stored."""
+        if self.analyzer is not None:
+            self.analyzer.inbox.wake()
+
     def ready(self) -> dict[str, bool | str]:
         """What `/-/ready` and `/api/health` show."""
         return {"first_cycle": True if self.board() is not None else self.reason()}
@@ -148,6 +153,7 @@ def make_app(service: Service) -> web.Application:
         now=time.time,
         default_language=service.config.explanation.default_language,
         maintenance_changed=service.maintenance_changed,
+        wake_webhook=service.wake_webhook,
     )
     add_routes(app, state)
     app.cleanup_ctx.append(service.life)

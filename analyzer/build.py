@@ -4,6 +4,8 @@ A reload builds a second set of parts beside the running one and swaps them when
 at work. The store, the metrics and the listening sockets live as long as the process.
 """
 
+import asyncio
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
@@ -21,6 +23,7 @@ from analyzer.explain.engine import LocalExplainer
 from analyzer.findings import Findings
 from analyzer.forecast import Forecaster
 from analyzer.identity import Identity
+from analyzer.inbox import Inbox
 from analyzer.incidents import Incidents
 from analyzer.pipeline import Cycle
 from analyzer.policy import Policy
@@ -73,12 +76,16 @@ def policy_of(config: Config) -> Policy:
     )
 
 
-def make_cycle(config: Config, now: float) -> Cycle:
+def make_explainer(config: Config) -> LocalExplainer:
+    """Words in the configured languages and zone, with the user's own knowledge. Raises ValueError for knowledge that is none."""
+    knowledge = Path(config.explanation.knowledge) if config.explanation.knowledge else None
+    return LocalExplainer(config.explanation.languages, ZoneInfo(config.timezone), knowledge)
+
+
+def make_cycle(config: Config, now: float, explainer: LocalExplainer) -> Cycle:
     """The pipeline, empty."""
     signals = {s.alias: s for s in config.reader.signals}
     policy = policy_of(config)
-    knowledge = Path(config.explanation.knowledge) if config.explanation.knowledge else None
-    explainer = LocalExplainer(config.explanation.languages, ZoneInfo(config.timezone), knowledge)
     return Cycle(
         signals,
         engine=Engine(signals, detection_settings(config, now), config.detection.seed),
@@ -146,6 +153,12 @@ class Derived:
         return self._renderer.render(self._deriver.newest())
 
 
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
 class Analyzer:
     """Everything one configuration stands for. `start` it, use `runner`, `close` it."""
 
@@ -154,13 +167,15 @@ class Analyzer:
     ) -> None:
         self.config, self.store, self.metrics, self._clock, self._declared = config, store, metrics, clock, declared
         self.counting = Counting(metrics)
-        self.cycle = make_cycle(config, clock())
+        self.explainer = make_explainer(config)
+        self.cycle = make_cycle(config, clock(), self.explainer)
         self._stack = AsyncExitStack()
         self.source: Source
         self.runner: Runner
         self.alerts: AlertmanagerSink
         self.writer: RemoteWrite | None = None
         self.derived: Derived | None = None
+        self.inbox: Inbox
 
     async def start(self) -> None:
         """Open sessions, start the sinks, prepare the runner's parts; nothing is read yet."""
@@ -180,12 +195,17 @@ class Analyzer:
             interval=config.reader.interval,
             history=config.reader.history,
             history_step=config.reader.history_step,
+            judge_last=config.reader.judge_last,
             snapshot_every=config.state.snapshot_every,
             windows=self._windows,
             self_alerts=self.alerts,
             wall=self._clock,
             fingerprint=fingerprint(config),
         )
+        companions = self.alerts if config.alerting.explain_companions else None
+        self.inbox = Inbox(self.store, self.explainer, lambda: self.runner.board, companions)
+        worker = asyncio.create_task(self.inbox.run(), name="inbox")
+        self._stack.push_async_callback(_end, worker)
 
     async def close(self) -> None:
         """Stop the sinks (what they could not send waits on disk) and close every session."""

@@ -37,6 +37,7 @@ class Reader:
     timeout: float
     history: float
     history_step: float
+    judge_last: float
     max_series: int
     max_bytes: int
     concurrency: int
@@ -278,7 +279,7 @@ def _reader(v: Mapping[str, Any]) -> Reader:
     return Reader(
         source=v["source"], url=(v["url"] or "").rstrip("/"), presets=tuple(v["presets"]), signals=v["signals"],
         selector=v["selector"] or "", interval=seconds(v["interval"]), scrape_interval=seconds(v["scrape_interval"]),
-        timeout=seconds(v["timeout"]), history=seconds(v["history"]), history_step=seconds(v["history_step"]),
+        timeout=seconds(v["timeout"]), history=seconds(v["history"]), history_step=seconds(v["history_step"]), judge_last=seconds(v["judge_last"]),
         max_series=v["max_series"], max_bytes=v["max_bytes"], concurrency=v["concurrency"], sd_urls=tuple(v["sd_urls"] or ()),
         targets=targets, topology=v["topology"], http=_http(v),
     )  # fmt: skip
@@ -347,6 +348,8 @@ def _cross_check(document: Document, config: Config) -> None:
         raise document.error("a cycle shorter than the scrape interval sees every sample twice", ("reader", "interval"))
     if reader.history_step < 1 or reader.history / reader.history_step > 20_000:
         raise document.error("history / history_step must lie within 20,000 points", ("reader", "history_step"))
+    if reader.judge_last > reader.history / 2 or reader.judge_last > 7200:
+        raise document.error("at most 2h, and at most half of `history`", ("reader", "judge_last"))
     if config.alerting.mode == "on" and not config.alerting.alertmanagers:
         raise document.error("mode `on` needs at least one entry in `alertmanagers`", ("alerting", "mode"))
     if any(w.end <= w.start for w in config.alerting.maintenance):

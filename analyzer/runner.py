@@ -48,6 +48,7 @@ class Runner:
     Parameters
     ----------
     interval, history, history_step, snapshot_every : seconds.
+    judge_last : seconds at the end of history that are judged, not only learned from, on a first start.
     windows : the maintenance windows in force, asked for at every cycle.
     wall : our wall clock, unix seconds.
     """
@@ -64,6 +65,7 @@ class Runner:
         interval: float,
         history: float,
         history_step: float,
+        judge_last: float,
         snapshot_every: float,
         windows: Callable[[], Iterable[MaintenanceWindow]],
         self_alerts: SelfAlerts | None = None,
@@ -72,7 +74,7 @@ class Runner:
         fingerprint: str = "",
     ) -> None:
         self.source, self.cycle, self.sinks, self.store, self.metrics = source, cycle, list(sinks), store, metrics
-        self.interval, self.history, self.history_step = interval, history, history_step
+        self.interval, self.history, self.history_step, self.judge_last = interval, history, history_step, judge_last
         self.snapshot_every, self.snapshot_path, self.fingerprint = snapshot_every, state / "detectors.npz", fingerprint
         self.windows, self.self_alerts, self.set_skew, self.wall = windows, self_alerts, set_skew, wall
         self.board: Board | None = None
@@ -95,8 +97,9 @@ class Runner:
             try:
                 now = await self._source_now()
                 if not resumed:
-                    await self._learn(now - self.history, now)
-                    await asyncio.to_thread(self._save, self._aligned(now))
+                    await self._learn(now - self.history, now - self.judge_last)
+                    self.last = max(self.last, self._aligned(now - self.judge_last))
+                    await asyncio.to_thread(self._save, self.last)
                 elif now - self.last > CATCH_UP:  # a long sleep: what was missed is learned from, not judged
                     await self._learn(max(self.last, now - self.history), now)
                 return

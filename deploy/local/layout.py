@@ -64,7 +64,13 @@ def alertmanager_yml(at: Layout) -> str:
 
 def analyzer_yml(at: Layout, *, embedded: bool, with_alerts: bool, lang: str, timezone: str) -> str:
     """The analyzer of the demo: 15 s cycles, and alerts that are really sent."""
-    reader: dict[str, object] = {"presets": ["node", "fleet"], "interval": SCRAPE, "scrape_interval": SCRAPE, "history_step": "5m"}
+    reader: dict[str, object] = {
+        "presets": ["node", "fleet"],
+        "interval": SCRAPE,
+        "scrape_interval": SCRAPE,
+        "history_step": "5m",
+        "judge_last": 0,
+    }
     if embedded:
         reader |= {"source": "embedded", "sd_urls": [f"{at.url('exporter')}/sd"], "history": "15m", "history_step": SCRAPE}
     else:
