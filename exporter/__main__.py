@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from prometheus_client import disable_created_metrics
 
 from exporter.config import DEFAULT_LISTEN, Config, ConfigError, FleetConfig, default_paths, seconds
 from exporter.host.machine import NAMES, ON_BY_DEFAULT, Settings
@@ -129,7 +128,6 @@ def run(config: Config) -> None:
     from exporter.web import make_app
 
     logs.setup(config.log_level, config.log_format)
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # one more series a counter that nobody asks for
 
     async def serve() -> None:
         await service_app.serve(

@@ -271,7 +271,6 @@ SYSTEMD = {
     **table("node_systemd_", "gauge", {
         "unit_state": "1 for the state that the unit is in.",
         "units": "Units by state.",
-        "system_running": "1 when every unit runs as it should.",
         "socket_current_connections": "Connections that the socket unit has now.",
     }),
     **table("node_systemd_", "counter", {

@@ -15,7 +15,7 @@ from exporter.render import Reading
 
 UNIT_STATES = ("activating", "active", "deactivating", "failed", "inactive")
 UNIT_PROPERTIES = (
-    "Id", "ActiveState", "Type", "NRestarts", "NConnections", "NAccepted", "NRefused", "MainPID",
+    "Id", "LoadState", "ActiveState", "Type", "NRestarts", "NConnections", "NAccepted", "NRefused", "MainPID",
     "ActiveEnterTimestampMonotonic",
 )  # fmt: skip
 IGNORED_UNITS = (".automount", ".device", ".mount", ".scope", ".slice", ".target")
@@ -56,9 +56,9 @@ def systemd_units() -> list[dict[str, str]]:
 
 
 def parse_units(text: str) -> list[dict[str, str]]:
-    """`systemctl show` prints one property a line, and an empty line between units."""
+    """`systemctl show` prints one property a line, and an empty line between units; units that others only mention are left out."""
     blocks = (dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in text.split("\n\n"))
-    return [block for block in blocks if block.get("Id")]
+    return [block for block in blocks if block.get("Id") and block.get("LoadState", "loaded") == "loaded"]
 
 
 class Systemd:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporter.host.machine import ON_BY_DEFAULT
+
 Series = tuple[str, tuple[tuple[str, str], ...]]
 
 # what node_exporter shows and we do not, and why
@@ -18,6 +20,11 @@ ABSENT = (
      "special hardware or software; no dashboard or alert of the node-mixin uses it"),
     (r"node_power_supply_.*", "details of batteries beyond online and capacity"),
     (r"node_hwmon_.*", "sensor limits that no dashboard uses"),
+    (r"node_disk_(ata_.*|device_mapper_info|filesystem_info)", "what udev knows of a disk beyond its name; no dashboard uses it"),
+    (r"node_cpu_(core|package)_throttles_total", "no dashboard or alert of the node-mixin uses it"),
+    (r"node_systemd_(version|system_running|timer_.*|unit_.*)", "details of systemd that no alert of the node-mixin uses"),
+    (r"node_(softnet_backlog_len|filesystem_mount_info|filesystem_purgeable_bytes|watchdog_.*|time_clocksource_.*)",
+     "newer than the node_exporter that we follow"),
 )  # fmt: skip
 OWN_PROCESS = re.compile(r"process_.*|node_scrape_collector_duration_seconds|openmanager_.*")
 # readings that jump between two looks because the machine lives, and by how much they may differ
@@ -72,6 +79,14 @@ def reason(name: str) -> str:
     return next((why for pattern, why in ABSENT if re.fullmatch(pattern, name)), "")
 
 
+def expected(series: Series, ours: Page) -> bool:
+    """Whether we show the name, or have the collector, so that leaving out this one series has no excuse."""
+    name, labels = series
+    if name == "node_scrape_collector_success":
+        return dict(labels)["collector"] in ON_BY_DEFAULT
+    return name in ours.names
+
+
 def allowed(name: str, value: float) -> float:
     absolute = next(number for pattern, number in NOISE_ABSOLUTE if re.fullmatch(pattern, name))
     return max(NOISE * abs(value), absolute)
@@ -83,7 +98,7 @@ def judge(series: Series, theirs: Page, before: Page, after: Page) -> Verdict:
     if OWN_PROCESS.fullmatch(name):
         return Verdict(series, "own", "each process tells of itself")
     if series not in before.values or series not in after.values:
-        why = reason(name)
+        why = "" if expected(series, before) else reason(name)
         return Verdict(series, "absent", why) if why else Verdict(series, "missing")
     if theirs.types.get(name) != before.types.get(name):
         return Verdict(series, "type", f"{theirs.types.get(name)} there, {before.types.get(name)} here")

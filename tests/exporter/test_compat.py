@@ -1,5 +1,6 @@
 """A real node_exporter beside ours on this machine: the same names, labels, types and, within noise, values."""
 
+import re
 import urllib.request
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from deploy.local.servers import start_node_exporter
 from exporter.host.files import Paths
 from exporter.host.machine import ON_BY_DEFAULT, Host, Settings
-from tests.exporter.compat import compare, parse
+from tests.exporter.compat import Page, compare, parse
 
 pytestmark = pytest.mark.servers
 
@@ -116,7 +117,7 @@ def test_node_exporters_name_is_not_claimed(looks):
 
 def test_series_that_node_exporter_lacks_are_few_and_newer(looks):
     before, theirs, _ = looks[0]
-    extra = {name for name in before.names - theirs.names if name.startswith("node_")}
+    extra = {name for name in before.names - theirs.names if re.match(r"node_(?!systemd_)", name)}
     newer = {
         "node_kernel_hung_tasks",
         "node_netstat_TcpExt_TCPOFOQueue",
@@ -126,3 +127,18 @@ def test_series_that_node_exporter_lacks_are_few_and_newer(looks):
         "node_softnet_received_rps_total",
     }
     assert extra <= newer
+
+
+def changed(page, name, factor):
+    """A copy of the page with one value changed; without it where the factor is None."""
+    values = dict(page.values)
+    value = values.pop((name, ()))
+    return Page(values if factor is None else {**values, (name, ()): value * factor}, page.types)
+
+
+@pytest.mark.parametrize(("factor", "word"), [(None, "missing"), (1024, "value"), (1, "equal")])
+def test_comparison_notices_what_is_wrong(looks, factor, word):
+    name = "node_memory_MemTotal_bytes"
+    before, theirs, after = looks[0]
+    verdicts = compare([(changed(before, name, factor), theirs, changed(after, name, factor))])
+    assert [it.word for it in verdicts if it.series[0] == name] == [word]

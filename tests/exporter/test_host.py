@@ -214,11 +214,12 @@ def test_psutil_gives_the_same_names_where_there_is_no_proc():
 
 
 def test_units_are_read_from_systemctl_show():
-    text = "Id=ssh.service\nActiveState=active\nType=notify\nNRestarts=2\n\nId=x.mount\nActiveState=active\n"
+    gone = "Id=gone.service\nLoadState=not-found\nActiveState=inactive\n\n"
+    text = gone + "Id=ssh.service\nActiveState=active\nType=notify\nNRestarts=2\n\nId=x.mount\nActiveState=active\n"
     readings = list(programs.unit_readings(programs.parse_units(text)))
     assert values(readings, "node_systemd_unit_state")[("ssh.service", "active", "notify")] == 1.0
     assert values(readings, "node_systemd_service_restart_total") == {("ssh.service",): 2.0}
-    assert not any("x.mount" in dict(labels).values() for _, labels, _ in readings)
+    assert {dict(labels).get("name", "ssh.service") for _, labels, _ in readings} == {"ssh.service"}
 
 
 def test_gpu_table_is_read_and_missing_fields_are_absent():
