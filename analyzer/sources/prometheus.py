@@ -175,9 +175,11 @@ class _Job:
             self._warnings.append(f"{self._registry.refused} series beyond max_series ({self._settings.max_series}) left out")
         if not parts:
             return Window.empty(self._times)
-        series = self._registry.series([part for part, _ in parts])
         values = np.concatenate([values for _, values in parts])
-        return Window(series, self._times, values, self._partial, tuple(dict.fromkeys(self._warnings)))
+        some = ~np.isnan(values).all(axis=1)  # 0 / 0 is an answer and no sample
+        series = self._registry.series([part for part, _ in parts], some)
+        shown = values if some.all() else values[some]
+        return Window(series, self._times, shown, self._partial, tuple(dict.fromkeys(self._warnings)))
 
     def _note(self, partial: bool, warnings: Sequence[str]) -> None:
         self._partial |= partial

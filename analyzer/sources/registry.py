@@ -14,7 +14,7 @@ import numpy as np
 
 from analyzer.identity import Identity
 from analyzer.sources.observer import Observer
-from analyzer.window import Floats, Ints, Labels, Series
+from analyzer.window import Bools, Floats, Ints, Labels, Series
 
 OWN = "openmanager_"  # what we wrote ourselves is never read as something to watch
 Row = tuple[str, str, str, Labels]  # alias, host, role, labels: what Series.build takes
@@ -39,7 +39,8 @@ class Registry:
         self._seen: dict[tuple[str, Labels], int] = {}
         self._parts: dict[str, Part] = {}  # the newest of each alias, and the read that it was last used in
         self._used: dict[str, int] = {}
-        self._table: tuple[list[Part], Series] = ([], Series.empty())
+        self._whole: tuple[list[Part], Series] = ([], Series.empty())
+        self._shown: tuple[Bools, Series] = (np.zeros(0, bool), Series.empty())
         self._read = self._forgot = 0
         self.refused = 0
 
@@ -76,14 +77,14 @@ class Registry:
             self._parts[alias], self._used[alias] = made, self._read
         return made
 
-    def series(self, parts: Sequence[Part]) -> Series:
-        """One table of all parts, in order; the same object as last time for the same parts."""
-        known, table = self._table
-        if len(known) == len(parts) and all(a is b for a, b in zip(known, parts, strict=True)):
-            return table
-        table = Series.build(row for part in parts for row in part.rows)
-        self._table = (list(parts), table)
-        return table
+    def series(self, parts: Sequence[Part], some: Bools) -> Series:
+        """One table of all parts, in order, of the rows that have `some` value; the same object as last time if nothing changed."""
+        if len(self._whole[0]) != len(parts) or not all(a is b for a, b in zip(self._whole[0], parts, strict=True)):
+            self._whole = list(parts), Series.build(row for part in parts for row in part.rows)
+            self._shown = np.zeros(0, bool), self._whole[1]
+        if not np.array_equal(self._shown[0], some):
+            self._shown = some, self._whole[1] if some.all() else self._whole[1].take(np.flatnonzero(some))
+        return self._shown[1]
 
     def _row(self, alias: str, text: bytes) -> Row | str:
         """The row of a label text, or why there is none."""

@@ -1,8 +1,12 @@
 """Raw samples of two made-up hosts, with everything that real ones do: gaps, counters that start over, hot-plugged devices."""
 
+import subprocess
+
 import numpy as np
 
 from analyzer.evaluate import Raw
+from analyzer.promql import quote
+from deploy.local.servers import need, start_prometheus
 
 MODES = ("idle", "iowait", "steal", "user", "system")
 COUNTERS = {
@@ -90,3 +94,17 @@ def _row(rng, name, columns):
         at = rng.integers(0, columns)
         values[at : at + rng.integers(5, 40)] = np.nan
     return values
+
+
+def prometheus_with(raw, folder):
+    """A real Prometheus that holds these samples; the caller stops it."""
+    lines = []
+    for name, labels, values in zip(raw.names, raw.labels, raw.values, strict=True):
+        text = ",".join(f"{key}={quote(value)}" for key, value in labels)
+        samples = zip(raw.times.tolist(), values.tolist(), strict=True)
+        lines += [f"{name}{{{text}}} {value!r} {at:.3f}" for at, value in samples if not np.isnan(value)]
+    (folder / "raw.om").write_text("\n".join([*lines, "# EOF", ""]))
+    (folder / "prom.yml").write_text("global: {scrape_interval: 1h}\n")
+    command = [need("promtool"), "tsdb", "create-blocks-from", "openmetrics", "-q", folder / "raw.om", folder / "prometheus"]
+    subprocess.run(command, check=True, capture_output=True)
+    return start_prometheus(folder / "prom.yml", folder, extra=("--storage.tsdb.retention.time=30d",)).wait_ready()

@@ -1,8 +1,6 @@
 """PromQL on a real Prometheus and the local evaluation are the same function."""
 
 import json
-import shutil
-import subprocess
 import time
 import urllib.parse
 import urllib.request
@@ -12,10 +10,8 @@ import pytest
 
 from analyzer.evaluate import evaluate
 from analyzer.promql import compile as promql
-from analyzer.promql import quote
 from analyzer.signals import PRESETS, load_presets
-from deploy.local.servers import start_prometheus
-from tests.analyzer.raw_hosts import raw_hosts
+from tests.analyzer.raw_hosts import prometheus_with, raw_hosts
 
 SIGNALS = {signal.alias: signal for signal in load_presets(PRESETS)}
 END = float(int(time.time()) // 60 * 60 - 3 * 3600)
@@ -28,21 +24,9 @@ def raw():
 
 @pytest.fixture(scope="module")
 def server(raw, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tsdb")
-    lines = []
-    for name, labels, values in zip(raw.names, raw.labels, raw.values, strict=True):
-        text = ",".join(f"{key}={quote(value)}" for key, value in labels)
-        for at, value in zip(raw.times.tolist(), values.tolist(), strict=True):
-            if not np.isnan(value):
-                lines.append(f"{name}{{{text}}} {value!r} {at:.3f}")
-    (folder / "raw.om").write_text("\n".join([*lines, "# EOF", ""]))
-    (folder / "prom.yml").write_text("global: {scrape_interval: 1h}\n")
-    command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "-q", folder / "raw.om", folder / "prometheus"]
-    subprocess.run(command, check=True, capture_output=True)
-    running = start_prometheus(folder / "prom.yml", folder, extra=("--storage.tsdb.retention.time=30d",))
-    yield running.wait_ready()
+    running = prometheus_with(raw, tmp_path_factory.mktemp("tsdb"))
+    yield running
     running.stop()
-    shutil.rmtree(folder)
 
 
 def ask(server, query, start, end, step):
@@ -57,7 +41,7 @@ def ask(server, query, start, end, step):
 def test_local_numbers_equal_prometheus(server, raw, alias, step, offset, window):
     at = np.round(np.arange(raw.times[0] - 60 + offset, END + 400, step), 3)
     ours = evaluate([SIGNALS[alias]], raw, at, rate_window=window)
-    found = {labels: row for labels, row in zip(ours.series.labels, ours.values, strict=True)}
+    found = dict(zip(ours.series.labels, ours.values, strict=True))
     theirs = {}
     for result in ask(server, promql(SIGNALS[alias], rate_window=window), at[0], at[-1], step):
         row = np.full(len(at), np.nan)

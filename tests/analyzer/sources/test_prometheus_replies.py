@@ -148,7 +148,7 @@ async def test_a_wrong_expression_of_one_signal_spoils_nothing_else():
 @pytest.mark.parametrize("text", ["NaN", "+Inf", "-Inf", "1e999"])
 async def test_what_is_no_finite_number_is_no_sample(text):
     window, _ = await read(fixed(ok([sample(text, instance="x"), sample("2", instance="y")])))
-    np.testing.assert_array_equal(window.values, [[np.nan], [2.0]])
+    assert window.values.tolist() == [[2.0]]
 
 
 @pytest.mark.parametrize("text", ["1e308", "-1e308", "4.9e-324", "0.1", "123456789.123456789", "9007199254740993"])
