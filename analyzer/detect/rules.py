@@ -17,8 +17,16 @@ SIDES = {"both": 0.0, "above": 1.0, "below": -1.0}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rules:
-    """Per series: `low`, `high`, `limit` (NaN = none), `min_deviation`, `min_relative`, `side` (+1 above, -1 below, 0 both),
-    `up` and `uptime` (series whose meaning is known), `group` (peers: same signal, role and labels; -1 = no role), `host`.
+    """What is known of each series, one array entry a row.
+
+    Attributes
+    ----------
+    low, high, limit : NaN = none.
+    min_deviation, min_relative : below them nothing is worth a word.
+    side : +1 above matters, -1 below, 0 both.
+    up, uptime : series whose meaning is known; sparse : gaps are usual.
+    group : peers (same signal, role and the signal's labels), -1 = no role known.
+    host, hosts : position of the host, and how many there are.
     """
 
     low: Floats
@@ -29,6 +37,7 @@ class Rules:
     side: Floats
     up: Bools
     uptime: Bools
+    sparse: Bools
     group: Ints
     host: Ints
     hosts: int
@@ -51,6 +60,7 @@ class Rules:
             side=spread([SIDES[s.direction] for s in known]),
             up=_alias(series, "up"),
             uptime=_alias(series, "uptime"),
+            sparse=spread([float(s.sparse) for s in known]) > 0,
             group=_groups(series, known),
             host=series.host,
             hosts=len(series.hosts),

@@ -47,7 +47,8 @@ class Tail:
         """
         u, e, n = (self.c[f"{self.name}.{k}"] for k in "uen")
         minutes = weight * min(dt, 300.0) / MINUTE
-        n[mask] = np.minimum(n + minutes, self.memory)[mask]
+        youth = 0.3 * self.c["known"] / MINUTE  # what was learned before the spread was known must fade
+        n[mask] = np.minimum(n + minutes, np.clip(youth, 30.0, self.memory))[mask]
         above = mask & (a > u)
         rate = np.where(mask, np.minimum(minutes / n, 0.02), 0.0)
         excess = np.minimum(a - u, 6 * e)  # one wild sample must not move the edge by itself

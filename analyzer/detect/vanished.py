@@ -40,7 +40,7 @@ class Vanished:
         silent[quiet] += f.dt
         silent[f.seen] = 0.0
         allowed = np.maximum(3.0 * c["silent_longest"], max(self.least, 4.0 * f.dt))
-        judged = quiet & (c["known"] > 3600.0) & ~f.rules.up
+        judged = quiet & (c["known"] > 3600.0) & ~f.rules.up & ~f.rules.sparse
         score = np.where(judged, silent / allowed, np.where(f.seen, 0.0, np.nan))
         return Measure(score, np.full(len(score), np.inf), c["silent_since"].copy())
 
