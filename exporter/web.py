@@ -6,7 +6,7 @@ import asyncio
 import resource
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,6 +130,7 @@ def make_app(config: Config, *, clock: Clock = time.time) -> web.Application:
         app.router.add_get("/sd", discovery)
     else:
         add_fleet_routes(app, fleet, clock)
+        app.on_startup.append(warm_up(fleet, clock))
 
     async def close(_app: web.Application) -> None:
         overview.close()
@@ -145,6 +146,15 @@ def make_fleet(config: Config, now: float) -> Fleet | None:
     if it.size == 0:
         return None
     return Fleet(seed=it.seed, size=it.size, start=now, deploy=it.deploy, deploy_interval_seconds=it.deploy_interval_seconds)
+
+
+def warm_up(fleet: Fleet, clock: Clock) -> Callable[[web.Application], Awaitable[None]]:
+    """Lays out the fleet before the first request: seconds for a thousand servers, during which nobody would be answered."""
+
+    async def first(_app: web.Application) -> None:
+        await asyncio.to_thread(fleet.readings, clock())
+
+    return first
 
 
 async def discovery(request: web.Request) -> web.Response:
