@@ -277,12 +277,25 @@ def _build(value: Mapping[str, Any]) -> Config:
 def _reader(v: Mapping[str, Any]) -> Reader:
     targets = tuple((t["url"], tuple(sorted((t["labels"] or {}).items()))) for t in v["targets"] or ())
     return Reader(
-        source=v["source"], url=(v["url"] or "").rstrip("/"), presets=tuple(v["presets"]), signals=v["signals"],
-        selector=v["selector"] or "", interval=seconds(v["interval"]), scrape_interval=seconds(v["scrape_interval"]),
-        timeout=seconds(v["timeout"]), history=seconds(v["history"]), history_step=seconds(v["history_step"]), judge_last=seconds(v["judge_last"]),
-        max_series=v["max_series"], max_bytes=v["max_bytes"], concurrency=v["concurrency"], sd_urls=tuple(v["sd_urls"] or ()),
-        targets=targets, topology=v["topology"], http=_http(v),
-    )  # fmt: skip
+        source=v["source"],
+        url=(v["url"] or "").rstrip("/"),
+        presets=tuple(v["presets"]),
+        signals=v["signals"],
+        selector=v["selector"] or "",
+        interval=seconds(v["interval"]),
+        scrape_interval=seconds(v["scrape_interval"]),
+        timeout=seconds(v["timeout"]),
+        history=seconds(v["history"]),
+        history_step=seconds(v["history_step"]),
+        judge_last=seconds(v["judge_last"]),
+        max_series=v["max_series"],
+        max_bytes=v["max_bytes"],
+        concurrency=v["concurrency"],
+        sd_urls=tuple(v["sd_urls"] or ()),
+        targets=targets,
+        topology=v["topology"],
+        http=_http(v),
+    )
 
 
 def _detection(v: Mapping[str, Any]) -> Detection:

@@ -134,15 +134,9 @@ class Demo:
         load = Load()
         labels = {s.hostname: target_labels(s) for s in load.servers}
         progress = seed.bar(WORDS[self.lang]["seeding"])
-        done = seed.seed(
-            self.at.url("prometheus"),
-            load,
-            load_presets(("node", "fleet")),
-            start=start,
-            end=now,
-            target_labels=labels.__getitem__,
-            progress=progress,
-        )
+        past = seed.Past(load, labels.__getitem__)
+        signals = load_presets(("node", "fleet"))
+        done = seed.seed(self.at.url("prometheus"), past, signals, start=start, end=now, progress=progress)
         self.say("seeded", samples=done.samples, series=done.series, seconds=done.seconds)
 
     def wait_ready(self) -> None:

@@ -8,15 +8,19 @@ Prometheus's five minutes of lookback. The oldest days get counters every two mi
 import json
 import sys
 import time
+import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cramjam
 import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.signals import Signal
+from exporter.fleet.faults import Fault
 from exporter.fleet.load import Load
 
 Floats = NDArray[np.float64]
@@ -25,6 +29,7 @@ OLD_STEP, RECENT = (
     120.0,
     3 * 86400.0,
 )  # the signals' metrics of 20 servers for a week at 60 s would be 6.4 M samples; 5 M is the promise
+FINE_STEP = 15.0
 SPARSE_SECONDS = 240.0
 PART = 3600.0 * 4  # seconds a request spans
 MOST_SAMPLES = 5_000_000
@@ -74,11 +79,18 @@ def wanted_metrics(signals: Sequence[Signal]) -> frozenset[str]:
 
 def newest(prometheus: str, now: float, span: float) -> float | None:
     """When Prometheus last had a sample of the fleet within `span` seconds; None if it has none."""
-    query = f'max(max_over_time(timestamp(node_load1{{job="node"}})[{int(span)}s:1m]))'
-    url = f"{prometheus}/api/v1/query?query={urllib.request.quote(query)}&time={now:.3f}"  # type: ignore[attr-defined]
-    with urllib.request.urlopen(url, timeout=30) as reply:
-        result = json.load(reply)["data"]["result"]
+    head = _get(f"{prometheus}/api/v1/status/tsdb")["headStats"]
+    last = min(head["maxTime"] / 1000, now)
+    if last < now - span:
+        return None
+    query = urllib.parse.quote('max(timestamp(node_load1{job="node"}))')
+    result = _get(f"{prometheus}/api/v1/query?query={query}&time={last:.3f}")["result"]
     return float(result[0]["value"][1]) if result else None
+
+
+def _get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=30) as reply:
+        return json.load(reply)["data"]
 
 
 def varint(value: int) -> bytes:
@@ -122,17 +134,31 @@ def series_bytes(labels: bytes, template: NDArray[np.uint8], values: Floats) -> 
     return b"\x0a" + varint(len(message)) + message
 
 
-def parts(
-    load: Load, metrics: frozenset[str], start: float, end: float, target_labels: Callable[[str], dict[str, str]]
-) -> Iterator[tuple[bytes, int, int]]:
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What happened: the load model, its faults, the labels of each server's target, and for how many seconds at the end a sample
+    is kept every 15 s, as a scrape would."""
+
+    load: Load
+    target_labels: Callable[[str], dict[str, str]]
+    faults: tuple[Fault, ...] = ()
+    fine: float = 0.0
+
+
+def parts(past: Past, metrics: frozenset[str], start: float, end: float) -> Iterator[tuple[bytes, int, int]]:
     """Requests in time order: (snappy-compressed body, series, samples)."""
     known: dict[tuple[str, tuple[tuple[str, str], ...], str], bytes] = {}
     at = np.ceil(start / OLD_STEP) * OLD_STEP
+    fine_from = np.ceil((end - past.fine) / OLD_STEP) * OLD_STEP
     while at <= end:
-        step = OLD_STEP if at < end - RECENT else STEP
-        thin = int(SPARSE_SECONDS / step)
-        times = np.arange(at, min(at + PART, end + 1e-6), step)
-        rows = load.readings(times, metrics=metrics, where={"mode": ("idle", "iowait", "steal")})  # what the signals read
+        fine = at >= fine_from
+        step = FINE_STEP if fine else OLD_STEP if at < end - RECENT else STEP
+        thin = 1 if fine else int(SPARSE_SECONDS / step)
+        until = end + 1e-6 if fine else min(fine_from, end + 1e-6)
+        times = np.arange(at, min(at + PART, until), step)
+        rows = past.load.readings(
+            times, past.faults, metrics=metrics, where={"mode": ("idle", "iowait", "steal")}
+        )  # what the signals read
         dense, sparse = sample_template(times), sample_template(times[::thin])
         out, samples = [], 0
         for row, name in enumerate(rows.names):
@@ -141,7 +167,7 @@ def parts(
                 continue
             key = (name, own, host)
             if key not in known:
-                known[key] = label_bytes([("__name__", name), *own, *target_labels(host).items()])
+                known[key] = label_bytes([("__name__", name), *own, *past.target_labels(host).items()])
             slow = name in SLOW
             values = rows.values[row, ::thin] if slow else rows.values[row]
             message = series_bytes(known[key], sparse if slow else dense, values)
@@ -169,18 +195,17 @@ def write(prometheus: str, body: bytes) -> None:
 
 def seed(
     prometheus: str,
-    load: Load,
+    past: Past,
     signals: Sequence[Signal],
     *,
     start: float,
     end: float,
-    target_labels: Callable[[str], dict[str, str]],
     progress: Callable[[float], None] = lambda share: None,
 ) -> Seeded:
     """Fill [start, end] (unix seconds). `progress` is told the share done, 0..1."""
     began, series, samples = time.perf_counter(), 0, 0
     total = max(1, int(np.ceil((end - start) / PART)))
-    for done, (body, rows, count) in enumerate(parts(load, wanted_metrics(signals), start, end, target_labels), 1):
+    for done, (body, rows, count) in enumerate(parts(past, wanted_metrics(signals), start, end), 1):
         write(prometheus, body)
         series, samples = max(series, rows), samples + count
         if samples > MOST_SAMPLES:
