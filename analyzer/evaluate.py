@@ -116,7 +116,8 @@ class Plan:
         """The window at the times `at`; rows without any value are left out, as an empty answer has none."""
         clock = _Clock.build(times, at, rate_window)
         cache: dict[_Asked, Floats] = {}
-        parts = [_formula(formula, values, clock, cache) for formula in self.formulas]
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # what is not finite in the end is no sample
+            parts = [_formula(formula, values, clock, cache) for formula in self.formulas]
         found = np.concatenate(parts) if parts else np.zeros((0, len(at)))
         found[~np.isfinite(found)] = np.nan
         some = np.flatnonzero(~np.isnan(found).all(axis=1)) if len(at) else np.zeros(0, np.int64)
@@ -226,8 +227,7 @@ def _pick(side: _Side, results: Ints) -> _Side:
 def _formula(formula: _Formula, values: Floats, clock: _Clock, cache: dict[_Asked, Floats]) -> Floats:
     found = _side(formula.over, values, clock, cache)
     if formula.under is not None:
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            found = found / _side(formula.under, values, clock, cache)
+        found = found / _side(formula.under, values, clock, cache)
     return 1.0 - found if formula.complement else found
 
 
@@ -350,8 +350,7 @@ def _rate_gaps(values: Floats, missing: Any, clock: _Clock) -> Floats:
     def at(table: Any, column: Any) -> Any:
         return np.take_along_axis(table, column, axis=1)
 
-    with np.errstate(invalid="ignore"):
-        rise = at(values, last) - at(values, first) + (at(lost, last) - at(lost, first))
+    rise = at(values, last) - at(values, first) + (at(lost, last) - at(lost, first))
     steps = at(counts, last) - at(counts, first)
     rate = _extrapolate(rise, at(values, first), (clock.times[first], clock.times[last]), steps, clock)
     return np.where(usable, rate, np.nan)
@@ -360,15 +359,14 @@ def _rate_gaps(values: Floats, missing: Any, clock: _Clock) -> Floats:
 def _extrapolate(rise: Floats, start: Floats, ends: tuple[Ints, Ints], steps: Ints, clock: _Clock) -> Floats:
     """From the rise between the first and last sample to a rate over the whole window: Prometheus's extrapolatedRate."""
     first, last = ends
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        sampled = (last - first) / 1000.0
-        average = sampled / steps
-        to_start = (first - (clock.at - clock.window)) / 1000.0
-        to_end = (clock.at - last) / 1000.0
-        to_zero = np.where((rise > 0) & (start >= 0), sampled * (start / rise), np.inf)  # a counter was never below zero
-        to_start = np.minimum(to_start, to_zero)
-        threshold = average * 1.1
-        span = sampled + np.where(to_start < threshold, to_start, average / 2)
-        span = span + np.where(to_end < threshold, to_end, average / 2)
-        rate: Floats = rise * (span / sampled / (clock.window / 1000.0))
+    sampled = (last - first) / 1000.0
+    average = sampled / steps
+    to_start = (first - (clock.at - clock.window)) / 1000.0
+    to_end = (clock.at - last) / 1000.0
+    to_zero = np.where((rise > 0) & (start >= 0), sampled * (start / rise), np.inf)  # a counter was never below zero
+    to_start = np.minimum(to_start, to_zero)
+    threshold = average * 1.1
+    span = sampled + np.where(to_start < threshold, to_start, average / 2)
+    span = span + np.where(to_end < threshold, to_end, average / 2)
+    rate: Floats = rise * (span / sampled / (clock.window / 1000.0))
     return rate
