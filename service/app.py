@@ -20,11 +20,12 @@ from service.limits import Limits
 from service.metrics import metrics_handler as default_metrics_handler
 from service.middleware import envelope, on_prepare
 from service.problems import REJECTIONS, Rejections
+from service.process import run, serve
 from service.rate import RATE, RateLimiter
-from service.server import Server, run, serve
+from service.server import Server, running
 from service.streams import STREAMS, Streams
 
-__all__ = ["HEALTH", "STREAMS", "Server", "create_app", "run", "serve"]
+__all__ = ["HEALTH", "STREAMS", "Server", "create_app", "run", "running", "serve"]
 
 
 def _landing_page(name: str, links: Iterable[str]) -> str:

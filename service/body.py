@@ -46,6 +46,8 @@ async def read_body(request: web.Request, *, limits: Limits | None = None, entry
     if announced is not None and announced > limits.body_bytes:
         raise _too_large(limits, entry)
     raw = await _collect(request, limits, entry)
+    if getattr(request.content, "total_compressed_bytes", None) is not None:
+        return raw  # a server that is not ours has undone it already
     return await _off_loop(decode, raw, limits.body_bytes) if decode else raw
 
 

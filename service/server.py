@@ -1,6 +1,6 @@
-"""Listening: accept, TLS, the cap on connections, signals, and an end that comes in time.
+"""Accepting: TLS, the cap on connections, and an orderly end.
 
-In: an application and where to listen. Out: a running server, until SIGTERM or SIGINT; SIGHUP reads the configuration again.
+In: an application and where to listen. Out: a running server, until it is stopped.
 Sockets are accepted here and not by aiohttp's sites, so that TLS handshakes have a deadline, certificates can change between
 two connections, and one connection too many is told so.
 """
@@ -9,14 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import ipaddress
 import os
 import secrets
-import signal
 import socket
-import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
@@ -29,60 +24,14 @@ from service.body import LIMITS
 from service.guard import GUARD
 from service.health import HEALTH
 from service.limits import Limits
+from service.listen import bind, is_loopback, speaks_tls
 from service.problems import REJECTIONS, Problem
 from service.protocol import Connection, Refusal, raw_response
 from service.streams import STREAMS
 from service.webfiles import WebFiles
 
 REFUSALS = 64  # told 503 at once; beyond that a connection is simply closed
-BACKLOG = 1024
 _LOG = logs.get("service.server")
-
-
-def parse_listen(address: str) -> tuple[str, int]:
-    """``host:port``, ``:port`` (every address) or ``[v6]:port`` to host and port.
-
-    Raises
-    ------
-    ValueError
-        Naming the address and the shape it should have.
-    """
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"listen address {address!r}: host:port, :port or [v6]:port")
-    return host.strip("[]"), int(port)
-
-
-def _bind(address: str) -> list[socket.socket]:
-    host, port = parse_listen(address)
-    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    bound: list[socket.socket] = []
-    for family, kind, proto, _, where in dict.fromkeys(found):
-        sock = socket.socket(family, kind, proto)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        try:
-            sock.bind(where if port or not bound else (where[0], bound[0].getsockname()[1], *where[2:]))
-            sock.listen(BACKLOG)
-        except OSError as exc:
-            sock.close()
-            if bound and exc.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
-                continue  # a machine without IPv6
-            for other in bound:
-                other.close()
-            raise OSError(exc.errno, f"cannot listen on {address}: {os.strerror(exc.errno or 0)}") from exc
-        sock.setblocking(False)
-        bound.append(sock)
-    return bound
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`."""
-    try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
 
 
 class Server:
@@ -148,8 +97,12 @@ class Server:
             Where an address cannot be had.
         """
         self._files.load()
-        for address in self._listen:
-            self._sockets += _bind(address)
+        try:
+            for address in self._listen:
+                self._sockets += bind(address)
+        except (OSError, ValueError):
+            self._close_sockets()
+            raise
         self.addresses = [sock.getsockname()[:2] for sock in self._sockets]
         guard = self.app[GUARD]
         guard.hosts |= {_host_of(host) for host in self._hosts}
@@ -179,10 +132,8 @@ class Server:
         while True:
             try:
                 sock, _ = await loop.sock_accept(listener)
-            except OSError as exc:
-                if exc.errno not in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED}:
-                    raise
-                self.app[REJECTIONS].add("socket", "no_descriptors", str(exc))
+            except OSError as exc:  # no descriptors, or a client that was gone at once: neither may end the listening
+                self.app[REJECTIONS].add("socket", "accept", os.strerror(exc.errno or 0))
                 await asyncio.sleep(0.1)
                 continue
             self._admit(sock)
@@ -237,7 +188,7 @@ class Server:
         """Whether plain HTTP came to a TLS port; None where nothing came at all."""
         try:
             async with asyncio.timeout(self.limits.header_seconds):
-                return not await _speaks_tls(sock)
+                return not await speaks_tls(sock)
         except TimeoutError:
             self.app[REJECTIONS].add("socket", "header_timeout", "no TLS handshake")
         except OSError:
@@ -305,22 +256,6 @@ def _host_of(host: str) -> str:
     return name.rpartition(":")[0].strip("[]").lower() if name.rpartition(":")[2].isdigit() else name.lower()
 
 
-async def _speaks_tls(sock: socket.socket) -> bool:
-    """Whether the first byte begins a TLS handshake; it is left where it is."""
-    loop = asyncio.get_running_loop()
-    while True:
-        try:
-            first = sock.recv(1, socket.MSG_PEEK)
-            return first in {b"\x16", b""}
-        except (BlockingIOError, InterruptedError):
-            readable = asyncio.Event()
-            loop.add_reader(sock, readable.set)
-            try:
-                await readable.wait()
-            finally:
-                loop.remove_reader(sock)
-
-
 @contextlib.asynccontextmanager
 async def running(app: web.Application, **options: Any) -> AsyncIterator[Server]:
     """A started :class:`Server`, stopped on the way out."""
@@ -330,85 +265,3 @@ async def running(app: web.Application, **options: Any) -> AsyncIterator[Server]
         yield server
     finally:
         await server.stop()
-
-
-async def serve(
-    app: web.Application,
-    *,
-    listen: Sequence[str] = ("127.0.0.1:10181",),
-    web_config: Path | None = None,
-    tokens_file: Path | None = None,
-    hosts: Sequence[str] = (),
-    limits: Limits | None = None,
-    started: Callable[[Server], None] | None = None,
-) -> None:
-    """Run `app` until SIGTERM or SIGINT; SIGHUP reloads. Parameters as of :class:`Server`; `started` is told when it listens."""
-    server = Server(app, listen=listen, web_config=web_config, tokens_file=tokens_file, hosts=hosts, limits=limits)
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sign, stop.set)
-    reloads: set[asyncio.Task[None]] = set()
-
-    def hup() -> None:
-        task = loop.create_task(_reload(server))
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
-    loop.add_signal_handler(signal.SIGHUP, hup)
-    try:
-        await server.start()
-        if started is not None:
-            started(server)
-        await stop.wait()
-        _LOG.info("stopping")
-        await server.stop()
-        _LOG.info("stopped")
-    finally:
-        for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.remove_signal_handler(sign)
-
-
-async def _reload(server: Server) -> None:
-    with contextlib.suppress(Problem):  # said in the log already
-        await server.reload()
-
-
-def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run `main` to its end and leave, whatever threads still hang.
-
-    :func:`asyncio.run` would join every thread of the default executor; one that waits on a dead mount would keep the
-    process from ending for ever.
-    """
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_until_complete(main)
-    finally:
-        _finish(loop)
-        asyncio.set_event_loop(None)
-        loop.close()
-    if _busy_threads():
-        _LOG.warning("leaving threads behind", threads=[thread.name for thread in _busy_threads()])
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
-
-
-def _finish(loop: asyncio.AbstractEventLoop) -> None:
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        loop.run_until_complete(asyncio.wait(tasks, timeout=0.3))
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    executor = getattr(loop, "_default_executor", None)
-    if executor is not None:
-        executor.shutdown(wait=False, cancel_futures=True)
-
-
-def _busy_threads() -> list[threading.Thread]:
-    others = [one for one in threading.enumerate() if one is not threading.main_thread() and not one.daemon]
-    for thread in others:
-        thread.join(timeout=0.2)
-    return [thread for thread in others if thread.is_alive()]

@@ -64,11 +64,14 @@ def parse(source: str, path: str = "") -> Document:
         Where it is not one, or not a harmless one.
     """
     document = Document(None, path)
-    loader = yaml.SafeLoader(source)
     try:
-        root = loader.get_single_node()
-        if root is not None:
-            document.data = _Builder(loader, document).build(root, ())
+        loader = yaml.SafeLoader(source)
+        try:
+            root = loader.get_single_node()
+            if root is not None:
+                document.data = _Builder(loader, document).build(root, ())
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         line = mark.line + 1 if mark else None
@@ -78,8 +81,6 @@ def parse(source: str, path: str = "") -> Document:
             raise
         reason = "nested too deeply" if isinstance(exc, RecursionError) else str(exc).splitlines()[0]
         raise ConfigError(reason, path=path) from None
-    finally:
-        loader.dispose()
     return document
 
 

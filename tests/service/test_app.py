@@ -10,9 +10,9 @@ from aiohttp.test_utils import make_mocked_request
 
 from service import args, text
 from service.guard import check_path
+from service.listen import is_loopback, parse_listen
 from service.problems import Problem
 from service.rate import MonotonicMemory, RateLimiter, network
-from service.server import is_loopback, parse_listen
 
 
 async def test_health_names_every_check(start):

@@ -39,7 +39,7 @@ def test_p10_hanging_collector_is_left_out_and_the_others_are_shown(gate):
     registry.register(Bounded({"good": lambda: family("good"), "hung": lambda: gate.wait() or []}))
     began = time.monotonic()
     found = samples(registry)
-    assert time.monotonic() - began < 0.15
+    assert time.monotonic() - began < 0.3
     assert found["good", ""] == 1
     assert found["openmanager_scrape_collector_success", "good"] == 1
     assert found["openmanager_scrape_collector_success", "hung"] == 0
@@ -97,7 +97,7 @@ async def test_p10_route_answers_in_time_beside_a_hanging_collector(kit, gate):
         began = time.monotonic()
         assert (await kit.request("GET /metrics")).status == 200
         took.append(time.monotonic() - began)
-    assert max(took) < 0.2
+    assert max(took) < 0.5
     assert sorted(took)[15] < 0.1
 
 

@@ -88,7 +88,7 @@ async def test_row_12_good_clients_are_served_beside_500_slow_ones(start):
             took.append(time.monotonic() - began)
     for _, writer in slow:
         writer.transport.abort()
-    assert sorted(took)[98] < 0.1
+    assert sorted(took)[95] < 0.1
 
 
 async def test_row_12_connection_beyond_the_cap_is_told_503(start):
