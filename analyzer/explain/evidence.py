@@ -12,16 +12,21 @@ from datetime import UTC, tzinfo
 import numpy as np
 
 from analyzer.explain.facts import NAN, Bearing, Doubt, Evidence, Fact, Limit, Speaking, Suspect
-from analyzer.explain.nouns import SUFFERING, noun, own_labels
+from analyzer.explain.nouns import LEADING, SUFFERING, noun, own_labels
 from analyzer.explain.safe import plain
 from analyzer.records import Board, Cause, Finding, Incident, Reason, Topology
 from analyzer.window import Ints, Labels
 
 MOST_PEERS = 3
+SURE = 0.85  # above this confidence single doubts are not worth a reader's time
 MOST_NEEDS = 4
 MOST_UNFELT = 6
 FURTHEST = 4  # dependencies of dependencies beyond this say nothing any more
 _BY_KIND: dict[str, Bearing] = {"stuck": "frozen", "vanished": "gone", "down": "down", "restart": "restarted"}
+_SIDES = frozenset({"above", "below", "usual"})
+_LONELY = frozenset(
+    {"disk_fill", "memory_leak", "clock_skew", "stuck_metric", "batch_job"}
+)  # kinds that often move one signal only
 _SELF_EVIDENT = frozenset({"limit", "stuck", "vanished", "down", "restart"})  # findings that need no company to be believed
 
 
@@ -75,7 +80,8 @@ class Reader:
         now = float(self.board.scores.value[row]) if row >= 0 else finding.observed
         observed = now if finding.state == "resolved" and math.isfinite(now) else finding.observed
         inside = _side(observed, finding.lower, finding.upper) == "usual"
-        over = finding.state == "resolved" or (finding.kind == "level" and inside)  # other kinds may be strange inside their range
+        # Other kinds may be strange inside their range; a server that answers again is up although the finding still holds.
+        over = finding.state == "resolved" or (finding.kind == "level" and inside) or (finding.kind == "down" and now >= 1)
         return replace(
             self.empty(finding.host, finding.signal, finding.labels),
             observed=observed, expected=finding.expected, lower=finding.lower, upper=finding.upper, onset=finding.onset,
@@ -163,10 +169,12 @@ def _once(facts: list[Fact]) -> tuple[Fact, ...]:
 
 
 def _lead(incident: Incident, found: list[tuple[Finding, Fact]], reader: Reader) -> Fact:
-    def rank(pair: tuple[Finding, Fact]) -> tuple[bool, bool, bool, float]:
+    leading = LEADING.get(incident.kind, ())
+
+    def rank(pair: tuple[Finding, Fact]) -> tuple[bool, bool, bool, bool, float]:
         finding = pair[0]
-        own_labels_fit = set(incident.labels) <= set(finding.labels)
-        return (finding.host == incident.host, finding.signal == incident.signal, own_labels_fit, finding.score)
+        fits = set(incident.labels) <= set(finding.labels)
+        return (finding.host == incident.host, finding.signal in leading, finding.signal == incident.signal, fits, finding.score)
 
     if found:
         return max(found, key=rank)[1]
@@ -240,22 +248,19 @@ def _restarted(incident: Incident, reader: Reader) -> float:
 
 def _limit(incident: Incident, board: Board, reader: Reader) -> Limit | None:
     forecast, signal = board.forecast, board.signals.get(incident.signal)
-    if forecast is None or signal is None or signal.limit is None or incident.state == "resolved":
+    moot = incident.state == "resolved" or incident.kind in ("stuck_metric", "crash")  # nothing known of now, nothing ahead
+    if forecast is None or signal is None or signal.limit is None or moot:
         return None
+    age = board.time - forecast.time  # a forecast serves several cycles
     findings = [f for f in incident.findings if f.host == incident.host and f.signal == incident.signal]
     for finding in findings:
         rows = forecast.series.rows_of(host=finding.host, signal=finding.signal).tolist()
         for row in (r for r in rows if forecast.series.labels[r] == finding.labels):
-            seconds = float(forecast.until_limit[row])
+            seconds = float(forecast.until_limit[row]) - age
             if math.isfinite(seconds) and seconds > 0:
+                low, high = float(forecast.until_limit_low[row]) - age, float(forecast.until_limit_high[row]) - age
                 left = signal.limit - reader.of_finding(finding).observed
-                return Limit(
-                    signal.limit,
-                    seconds,
-                    float(forecast.until_limit_low[row]),
-                    float(forecast.until_limit_high[row]),
-                    left * 3600 / seconds,
-                )
+                return Limit(signal.limit, seconds, max(low, 0.0), high, left * 3600 / seconds)
     return None
 
 
@@ -281,15 +286,13 @@ def _doubts(evidence: Evidence, incident: Incident, board: Board, reader: Reader
     ready = float(board.scores.ready[row]) if row >= 0 else NAN
     if math.isfinite(ready) and ready < 0.9:
         doubts.append(Doubt("learning", ready))
-    doubts += [Doubt("rival", s.confidence, s.host, s.kind) for s in evidence.suspects[1:2] if s.confidence >= 0.15]
-    if evidence.suspects:
-        against = [
-            s
-            for s in evidence.suspects[0].speaks_against
-            if s.weight >= 0.1 and s.what in ("above", "below", "usual") and s.fact.reading.en
-        ]
-        doubts += [Doubt("against", fact=s.fact) for s in against[:1]]
-    if not evidence.moved and not evidence.felt and evidence.lead.kind not in _SELF_EVIDENT:
+    rivals = [s for s in evidence.suspects[1:] if s.confidence >= 0.15 and s.kind != "unknown"]
+    doubts += [Doubt("rival", s.confidence, s.host, s.kind) for s in rivals[:1]]
+    if evidence.suspects and not incident.confidence >= SURE:
+        against = [s for s in evidence.suspects[0].speaks_against if s.weight >= 0.1 and s.what in _SIDES and s.fact.reading.en]
+        doubts += [Doubt("missing" if s.what == "usual" else "against", fact=s.fact) for s in against[:1]]
+    lonely = evidence.lead.kind in _SELF_EVIDENT or incident.kind in _LONELY
+    if not evidence.moved and not evidence.felt and not lonely:
         doubts.append(Doubt("alone"))
     if evidence.felt and not board.topology.edges:
         doubts.append(Doubt("unmapped"))

@@ -132,9 +132,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Something that lowers the confidence: learning, young, alone, rival, unmapped; with the number that it is about."""
+    """Something that lowers the confidence: learning, young, alone, rival, …; with the number that it is about."""
 
-    what: Literal["learning", "young", "alone", "rival", "unmapped", "against"]
+    what: Literal["learning", "young", "alone", "rival", "unmapped", "against", "missing"]
     value: float = NAN
     host: str = ""
     kind: str = ""

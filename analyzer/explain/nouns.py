@@ -41,6 +41,22 @@ NOUNS: Mapping[str, Shown] = {
 }
 SUFFERING = ("response_time", "errors", "replication_lag")  # what users of a server notice, clearest first
 
+# The signals that a kind is about: what the headline names, whichever of them was strange first.
+LEADING: Mapping[str, tuple[str, ...]] = {
+    "cpu_runaway": ("cpu",),
+    "memory_leak": ("memory",),
+    "disk_fill": ("disk", "inodes"),
+    "disk_slow": ("disk_latency", "disk_time", "iowait"),
+    "network_saturation": ("network_transmit", "network_receive"),
+    "packet_loss": ("tcp_retransmits", "network_errors"),
+    "steal": ("steal",),
+    "traffic_surge": ("requests",),
+    "cache_stampede": ("cache_hit",),
+    "db_slow": ("response_time",),
+    "clock_skew": ("clock_skew",),
+    "crash": ("up", "uptime"),
+}
+
 
 def noun(alias: str, signal: Signal | None, labels: Labels) -> Shown:
     """The noun of a series: the known word, else the signal's own title, else its alias; with its mountpoint or device."""

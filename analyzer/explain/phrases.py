@@ -23,6 +23,7 @@ PHRASES: Mapping[str, Shown] = {
     "head_gone": Shown("{host}: no samples of {noun} since {since}", "{host}: {since}부터 {noun} 샘플 없음"),
     "head_down": Shown("{host}: down or unreachable since {since}", "{host}: {since}부터 다운 또는 연결 불가"),
     "head_restart": Shown("{host}: restarted at {since}", "{host}: {since}에 재시작됨"),
+    "head_again": Shown("{host}: answers again, was unreachable since {since}", "{host}: 다시 응답함, {since}부터 응답 없었음"),
     "head_strange": Shown("{host}: {noun} unusual since {since}", "{host}: {since}부터 {noun} 이상"),
     "head_over": Shown(
         "{host}: {noun} back to usual at {until}, after {length}", "{host}: {noun} {length} 만에 평소로 복귀({until})"
@@ -82,6 +83,10 @@ PHRASES: Mapping[str, Shown] = {
         "{host} has not answered Prometheus since {since}: it is down or cannot be reached, and its other readings are old",
         "{host}[이/가] {since}부터 Prometheus에 응답하지 않습니다. 다운됐거나 연결할 수 없으며, 다른 지표는 그 이전 값입니다",
     ),
+    "again": Shown(
+        "{host} did not answer from {since} on and answers again now",
+        "{host}[이/가] {since}부터 응답하지 않다가 지금은 다시 응답합니다",
+    ),
     "restarted": Shown("{host} started anew at {at}", "{host}[이/가] {at}에 새로 시작했습니다"),
     "away": Shown(
         "{host} was away from {since} on and started anew at {at}",
@@ -124,6 +129,8 @@ PHRASES: Mapping[str, Shown] = {
     "was_felt": Shown("{list} felt it too", "{list}도 영향을 받았습니다"),
     "more": Shown("{n} more", "외 {n}대"),
     "unfelt": Shown("What depends on it is not affected so far: {list}", "이 서버에 의존하는 {list}에는 아직 영향이 없습니다"),
+    "also_frozen": Shown("Also frozen: {list}", "{list}도 함께 멈췄습니다"),
+    "also_gone": Shown("No samples of {list} either", "{list} 샘플도 오지 않습니다"),
     # what did not, and what that rules out
     "same": Shown("stayed as usual", "평소 수준이므로"),
     "not_first": Shown("{List} {same}, so {so}", "{list}[은/는] {same} {so}"),
@@ -153,6 +160,7 @@ PHRASES: Mapping[str, Shown] = {
     "d_learning": Shown("the usual range is still being learned, {value} so far", "평소 범위를 아직 학습 중, 현재 {value}"),
     "d_rival": Shown("{name} on {host} is possible too, {value}", "{host}의 {name} 가능성도 {value}"),
     "d_against": Shown("{noun} on {host} at {reading} speaks against it", "{host}의 {noun} {reading}[은/는] 이와 맞지 않음"),
+    "d_missing": Shown("{noun} did not move with it", "{noun}[은/는] 함께 움직이지 않음"),
     "d_alone": Shown("nothing else moved with it", "함께 움직인 지표가 없음"),
     "d_unmapped": Shown("no dependencies are known", "서버 간 의존 관계를 알 수 없음"),
     "d_young": Shown("it has only just begun", "이제 막 시작됨"),

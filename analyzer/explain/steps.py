@@ -33,11 +33,12 @@ def _chosen(fitting: list[Action]) -> list[Action]:
 
 
 def _fits(action: Action, evidence: Evidence, places: dict[str, str]) -> bool:
-    words = set(re.split(r"[^a-z0-9]+", f"{evidence.role} {evidence.host}".lower()))
+    text = f"{evidence.role} {evidence.host}".lower()
+    words = set(re.split(r"[^a-z0-9]+", text))
     moved = {f.signal for f in evidence.moved} | {evidence.lead.signal}
     down = evidence.lead.bearing in ("down", "gone")
     return (
-        (not action.services or bool(action.services & words))
+        (not action.services or bool(action.services & words) or any("-" in s and s in text for s in action.services))
         and (not action.moved or bool(action.moved & moved))
         and (not action.peer or bool(places["peer"]))
         and (not action.dependents or bool(evidence.dependents))

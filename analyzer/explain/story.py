@@ -43,6 +43,10 @@ class Story:
         if rest:
             then = all(f.onset > lead.onset + SAME_TIME for f in rest)
             parts.append(self.speaker.say("then" if then else "with", list=self._changes(rest)))
+        for bearing, phrase in (("frozen", "also_frozen"), ("gone", "also_gone")):
+            same = [f for f in self.evidence.moved if f.bearing == bearing == lead.bearing]
+            if same:
+                parts.append(self.speaker.say(phrase, list=self.speaker.listed([self.speaker.noun(f) for f in same[:MOST]])))
         return " ".join(self.speaker.sentence(p) for p in parts)
 
     def _changes(self, facts: list[Fact]) -> str:
@@ -79,7 +83,7 @@ class Story:
         if others:
             parts.append(self.speaker.say("felt_calm" if self.evidence.benign else "felt_other", list=self._hosts(others)))
         if not parts and self.evidence.unfelt and not self.evidence.benign:
-            parts.append(self.speaker.say("unfelt", list=self._hosts(list(self.evidence.unfelt), usual=False)))
+            parts.append(self.speaker.say("unfelt", list=self._unfelt()))
         return " ".join(self.speaker.sentence(p) for p in parts)
 
     def felt_then(self) -> str:
@@ -96,6 +100,11 @@ class Story:
             for f, n in zip(shown, nouns, strict=False)
         ]
         return self.speaker.listed(texts + self._more(len(facts) - len(shown)))
+
+    def _unfelt(self) -> str:
+        shown = self.evidence.unfelt if len(self.evidence.unfelt) < MOST else self.evidence.unfelt[: MOST - 1]
+        texts = [self.speaker.on_host(f) for f in shown]
+        return self.speaker.listed(texts + self._more(len(self.evidence.unfelt) - len(shown)))
 
     def _names(self, hosts: tuple[str, ...]) -> str:
         return self.speaker.listed([*hosts[:MOST], *self._more(len(hosts) - MOST)])

@@ -25,24 +25,22 @@ class Shown:
 NOTHING = Shown("", "")
 
 
-def digits(value: float, *, coarse: bool = False) -> str:
+def digits(value: float, *, coarse: bool = False, places: int | None = None) -> str:
     """A number with three significant digits (two where `coarse`: an edge of a range), thousands grouped, no needless zeros."""
-    size = abs(value)
-    if size >= 1000:
+    if abs(value) >= 1000:
         return f"{value:,.0f}"
-    if size >= 100:
-        places = 0
-    elif size >= 10:
-        places = 0 if coarse else 1
-    elif size >= 1:
-        places = 1 if coarse else 2
-    elif size == 0 or size < 1e-9:
-        return "0"
-    else:
-        places = 1 - math.floor(math.log10(size))
-    text = f"{value:.{places}f}"
+    text = f"{value:.{_places(value, coarse=coarse) if places is None else places}f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text in ("-0", "") else text
+
+
+def _places(value: float, *, coarse: bool = False) -> int:
+    size = abs(value)
+    if size >= 100 or size < 1e-9:
+        return 0
+    if size >= 1:
+        return (1 if size < 10 else 0) + (0 if coarse else 1)
+    return 1 - math.floor(math.log10(size))
 
 
 # What a unit becomes at a size: divisor, English after the digits, Korean after the digits.
@@ -105,7 +103,9 @@ def span(lower: float, upper: float, unit: str, signal: str = "") -> Shown:
         low, high = show(lower, unit, coarse=True), show(upper, unit, coarse=True)
         return high if low == high else Shown(f"{low.en} to {high.en}", f"{low.ko}~{high.ko}")
     by, en, ko = _scale(_settled(max(abs(lower), abs(upper)), coarse=True), unit)
-    low_text, high_text = digits(lower / by, coarse=True), digits(upper / by, coarse=True)
+    most = max(_places(upper / by, coarse=True), 1 if upper / by >= 10 else 2)  # "0.06 to 0.37", not "0.057 to 0.37"
+    low_text = digits(lower / by, places=min(_places(lower / by, coarse=True), most))
+    high_text = digits(upper / by, coarse=True)
     if low_text == high_text:
         return _suffixed(high_text, high_text, unit, signal, (en, ko))
     return _suffixed(f"{low_text} to {high_text}", f"{low_text}~{high_text}", unit, signal, (en, ko))

@@ -21,6 +21,7 @@ from analyzer.records import Text
 MOST_SENTENCES = 5
 WEAK = 0.5  # below this confidence a cause is called a guess
 _JUMPS = frozenset({"shift", "fast"})
+_CLIMBS = frozenset({"disk", "inodes", "memory", "swap", "temperature"})  # these climb, however steeply
 _RUNS_FULL = frozenset({"disk", "inodes"})
 
 
@@ -69,11 +70,14 @@ class Writer:
     def _open_headline(self) -> str:
         evidence, lead = self.evidence, self.evidence.lead
         values = self._values(lead, bare=True)
-        special = {"frozen": "head_stuck", "gone": "head_gone", "down": "head_down", "restarted": "head_restart"}
+        special = {"frozen": "head_stuck", "gone": "head_gone", "down": "head_down"}
         if evidence.limit is not None and math.isfinite(lead.observed):
             return self.speaker.say("head_full" if self._fills() else "head_limit", **values, **self._ahead(evidence.limit))
-        if lead.bearing == "restarted" and math.isfinite(evidence.restarted):
-            values["since"] = self.speaker.of(evidence.clock(evidence.restarted))
+        if lead.bearing == "restarted" or (self._back() and math.isfinite(evidence.restarted)):
+            began = evidence.restarted if math.isfinite(evidence.restarted) else lead.onset
+            return self.speaker.say("head_restart", host=values["host"], since=self.speaker.of(evidence.clock(began)))
+        if self._back():
+            return self.speaker.say("head_again", **values)
         if lead.bearing in special:
             return self.speaker.say(special[lead.bearing], **values)
         if not values["reading"]:
@@ -108,6 +112,8 @@ class Writer:
             return say(plainly[lead.bearing], **values)
         if lead.bearing == "restarted" or (evidence.kind == "crash" and math.isfinite(evidence.restarted)):
             return self._restarted(values)
+        if self._back():
+            return say("again", **values)
         if not values["reading"]:
             return say("strange", **values)
         if evidence.limit is not None and math.isfinite(evidence.limit.per_hour) and evidence.limit.per_hour > 0:
@@ -120,6 +126,10 @@ class Writer:
         at = self.speaker.of(evidence.clock(began))
         away = evidence.lead.onset < began - 60 and values["since"] != at
         return self.speaker.say("away" if away else "restarted", **values, at=at)
+
+    def _back(self) -> bool:
+        """Whether the server was down and answers again, its incident still open."""
+        return self.evidence.lead.was == "down" and self.evidence.lead.bearing != "down"
 
     def _with_usual(self, text: str, fact: Fact) -> str:
         usual = self.speaker.of(fact.usual)
@@ -161,7 +171,7 @@ class Writer:
         values = {"value": percent(doubt.value), "host": doubt.host}
         if doubt.what == "rival":
             values["name"] = self.speaker.of(self.knowledge.get(doubt.kind, self.knowledge["unknown"]).name)
-        if doubt.what == "against" and doubt.fact is not None:
+        if doubt.what in ("against", "missing") and doubt.fact is not None:
             values |= {
                 "noun": self.speaker.noun(doubt.fact),
                 "host": doubt.fact.host,
@@ -190,7 +200,9 @@ class Writer:
 
     def _ending(self) -> dict[str, str]:
         evidence = self.evidence
-        ended = evidence.ended if evidence.ended is not None else evidence.time
+        ended = next((t for t in (evidence.lead.ended, evidence.ended) if t is not None), evidence.time)
+        if evidence.lead.was == "down" and math.isfinite(evidence.restarted):
+            ended = evidence.restarted
         start = evidence.lead.onset if math.isfinite(evidence.lead.onset) else evidence.started
         return {"until": self.speaker.of(evidence.clock(ended)), "length": self.speaker.of(duration(max(0.0, ended - start)))}
 
@@ -238,7 +250,8 @@ class Writer:
         if not math.isfinite(limit.seconds_high):
             return self.speaker.say("window_open", low=self.speaker.of(low))
         high = self.evidence.clock(self.evidence.time + limit.seconds_high)
-        return "" if low == high else self.speaker.say("window", low=self.speaker.of(low), high=self.speaker.of(high))
+        narrow = limit.seconds_high - limit.seconds_low < max(600.0, 0.2 * limit.seconds)  # "about" says as much
+        return "" if low == high or narrow else self.speaker.say("window", low=self.speaker.of(low), high=self.speaker.of(high))
 
 
 def _verb(lead: Fact) -> str:
@@ -251,7 +264,7 @@ def _verb(lead: Fact) -> str:
         return "returned"
     if lead.kind == "peer" and lead.bearing == "usual":
         return "parted"
-    jumped = lead.kind in _JUMPS
+    jumped = lead.kind in _JUMPS and (lead.bearing == "below" or lead.signal not in _CLIMBS)
     if lead.bearing == "below":
         return "dropped" if jumped else "fell"
     return "jumped" if jumped else "rose"

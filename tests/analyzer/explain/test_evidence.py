@@ -70,10 +70,34 @@ def test_doubts_are_named():
 
 def test_what_speaks_against_the_cause_is_said():
     incident, board = STORIES["cpu_runaway"]()
-    against = (Reason("search-es-01", "requests", "usual", 72.0, 70.0, 0.5),)
+    against = (Reason("search-es-01", "requests", "above", 72.0, 50.0, 0.5),)
     incident = replace(incident, causes=(Cause("search-es-01", "cpu_runaway", 0.6, NOW - 1395, (), against),))
     text = LocalExplainer().explain(incident, board).texts["en"]
     assert "requests on search-es-01 at 72/s speaks against it" in text.sentences[-1]
+
+
+def test_a_mark_that_is_missing_is_said():
+    incident, board = STORIES["cpu_runaway"]()
+    missing = (Reason("search-es-01", "steal", "usual", 0.003, 0.01, 0.5),)
+    incident = replace(incident, causes=(Cause("search-es-01", "cpu_runaway", 0.6, NOW - 1395, (), missing),))
+    assert "CPU steal did not move with it" in LocalExplainer().explain(incident, board).texts["en"].sentences[-1]
+
+
+def test_the_headline_names_the_kinds_own_signal():
+    w = World().find("a-01", "load", 30, 1, 3, 900, score=9.0).find("a-01", "cpu", 0.97, 0.1, 0.3, 890)
+    assert gather(w.incident("a-01", "load", "cpu_runaway"), w.board()).lead.signal == "cpu"
+
+
+def test_a_server_that_answers_again_is_not_called_down():
+    w = World().find("a-01", "up", 1, 1, 1, 900, "down").read("a-01", "uptime", 400, 4000, 5000)
+    text = LocalExplainer().explain(w.incident("a-01", "up", "crash"), w.board()).texts["en"]
+    assert text.headline == "a-01: restarted at 05:38 UTC"
+    assert text.sentences[0] == "a-01 was away from 05:30 UTC on and started anew at 05:38 UTC."
+
+
+def test_a_frozen_reading_has_no_forecast():
+    w = World().find("a-01", "memory", 0.49, 0.4, 0.6, 900, "stuck").limit("a-01", "memory", 39600)
+    assert gather(w.incident("a-01", "memory", "stuck_metric"), w.board()).limit is None
 
 
 def test_gathering_does_not_need_findings():
