@@ -17,6 +17,7 @@ from exporter.fleet import catalog, noise
 from exporter.fleet.faults import Fault
 from exporter.fleet.noise import Floats
 
+WARM = 1000.0  # seconds until a server that has started is as it was; not more than the tail of a crash
 NIC = 125e6  # bytes a second of a 1 Gbit/s link
 
 
@@ -89,13 +90,19 @@ def _memory_leak(fault: Fault, place: Place, effects: Effects) -> None:
     leaked = seconds * leak_per_second(fault)
     effects.add("memory", place.index, np.mod(leaked, 1.04 - place.memory_usual) * left)
     for when in restarts(fault, place):
-        _start_again(when, place, effects)
+        _start_again(when, fault, place, effects)
 
 
-def _start_again(when: float, place: Place, effects: Effects) -> None:
+def fading(since: Floats, seconds: float, gone: float) -> Floats:
+    """1 at once, falling off with a time constant, exactly 0 before the start and when it is `gone`."""
+    return np.where((since >= 0) & (since < gone), np.exp(-np.maximum(since, 0) / seconds), 0.0)
+
+
+def _start_again(when: float, fault: Fault, place: Place, effects: Effects) -> None:
     """Cold caches and refused requests right after a program starts."""
     since = effects.times - when
-    effects.scale("service", place.index, 1 + np.where(since >= 0, 1.2 * np.exp(-np.maximum(since, 0) / 90), 0.0))
+    fresh = fading(since, 90, min(700.0, fault.end + fault.tail - when))
+    effects.scale("service", place.index, 1 + 1.2 * fresh)
     effects.add("errors", place.index, np.where((since >= 0) & (since < 25), 0.6, 0.0))
 
 
@@ -166,7 +173,7 @@ def _crash(fault: Fault, place: Place, effects: Effects) -> None:
 
 def cold(effects: Effects, server: int, since: Floats) -> None:
     """A server that started `since` seconds ago: empty caches, little memory in use, much read from disk."""
-    back = np.where(since >= 0, np.exp(-np.maximum(since, 0) / 150), 0.0)
+    back = fading(since, 150, WARM)
     effects.scale("service", server, 1 + 1.5 * back)
     effects.add("memory", server, -0.22 * back)
     effects.add("read_bytes", server, 25e6 * back)

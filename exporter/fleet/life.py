@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.fleet import noise, seasons
-from exporter.fleet.effects import Effects, cold
+from exporter.fleet.effects import Effects, cold, fading
 from exporter.fleet.noise import Floats
 from exporter.fleet.seasons import DAY, HOUR
 
 REBOOT = 3 * HOUR  # time of day
 DEPLOY = 15 * HOUR
-AFTERMATH = 2400.0
+AFTERMATH = 2400.0  # seconds after which a planned restart has left no mark
 Indices = npt.NDArray[np.int64]
 
 
@@ -60,7 +60,7 @@ class Life:
         times = effects.times
         first, last = float(times.min()) - AFTERMATH, float(times.max())
         for day in range(int(first // DAY), int(last // DAY) + 1):
-            if first <= day * DAY + REBOOT + 120 and day * DAY + REBOOT <= last:
+            if first <= day * DAY + REBOOT <= last:
                 for server in np.flatnonzero(self.boot(day) == day):
                     self._reboot(effects, int(server), times - (day * DAY + REBOOT))
             if first <= day * DAY + DEPLOY <= last:
@@ -74,8 +74,8 @@ class Life:
 
 
 def _deploy(effects: Effects, server: int, since: Floats) -> None:
-    back = np.where(since >= 0, np.exp(-np.maximum(since, 0) / 60), 0.0)
+    back = fading(since, 60, 600)
     effects.scale("service", server, 1 + 0.5 * back)
-    effects.add("memory", server, -0.03 * np.where(since >= 0, np.exp(-np.maximum(since, 0) / 600), 0.0))
+    effects.add("memory", server, -0.03 * fading(since, 400, AFTERMATH))
     effects.add("cpu", server, 0.12 * back)
     effects.add("errors", server, np.where((since >= 0) & (since < 15), 0.01, 0.0))
