@@ -99,20 +99,21 @@ def plain(text: str) -> str:
     return "".join(one if one.isprintable() else " " for one in text[:400]).strip()[:200]
 
 
-def _texts(rows: list[_Row], one: bool) -> tuple[list[bytes], list[msgspec.Raw]]:
-    metrics, texts = [], []
-    for row in rows:
-        text = row.value if one else row.values
-        if bytes(text):  # a native histogram has neither
-            metrics.append(bytes(row.metric))
-            texts.append(text)
-    return metrics, texts
+def _texts(rows: list[_Row], one: bool) -> tuple[list[bytes], list[bytes]]:
+    """Label sets and samples as the JSON text that they are; native histograms, which have no samples, left out."""
+    metrics = [bytes(row.metric) for row in rows]
+    texts = [bytes(row.value) for row in rows] if one else [bytes(row.values) for row in rows]
+    if all(texts):
+        return metrics, texts
+    return [metric for metric, text in zip(metrics, texts, strict=True) if text], [text for text in texts if text]
 
 
-def _points(texts: list[msgspec.Raw], one: bool) -> tuple[Ints, Floats, Floats]:
-    counts = np.array([1 if one else bytes(text).count(b'"') // 2 for text in texts], np.int64)
-    rows = np.repeat(np.arange(len(texts)), counts)
-    flat = b"".join((b"[", b",".join(text for text in map(bytes, texts) if len(text) > 2).translate(None, b'[]"'), b"]"))
+def _points(texts: list[bytes], one: bool) -> tuple[Ints, Floats, Floats]:
+    rows = np.arange(len(texts))
+    if not one:
+        rows = np.repeat(rows, [text.count(b'"') // 2 for text in texts])
+    some = [text for text in texts if len(text) > 2]  # "[]" would leave a comma behind
+    flat = b"[" + b",".join(some).translate(None, b'[]"') + b"]"
     if b"N" in flat or b"I" in flat:
         flat = flat.replace(b"NaN", b"null").replace(b"+Inf", b"null").replace(b"-Inf", b"null")
     try:
@@ -125,7 +126,7 @@ def _points(texts: list[msgspec.Raw], one: bool) -> tuple[Ints, Floats, Floats]:
     return rows, pairs[:, 0], pairs[:, 1]
 
 
-def _points_typed(texts: list[msgspec.Raw], one: bool) -> tuple[Ints, Floats, Floats]:
+def _points_typed(texts: list[bytes], one: bool) -> tuple[Ints, Floats, Floats]:
     points = [[_POINT.decode(text)] if one else _POINTS.decode(text) for text in texts]
     rows = np.repeat(np.arange(len(texts)), [len(row) for row in points])
     try:
