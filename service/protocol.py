@@ -11,7 +11,7 @@ import asyncio
 import secrets
 from typing import Any, cast
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from service.http import REQUEST_ID, problem_response
@@ -36,6 +36,7 @@ class Connection(RequestHandler):
         self._limits = limits
         self._rejections = rejections
         self._header_deadline: asyncio.TimerHandle | None = None
+        self._arriving: StreamReader | None = None
         self.lost = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -63,15 +64,31 @@ class Connection(RequestHandler):
         super().data_received(data)
         if self._request_count != before:
             self._disarm()
-            self._fail_body()
+            self._note_body()
 
-    def _fail_body(self) -> None:
-        """A parser that gave up in the middle of a body leaves its handler waiting for the rest; end that."""
-        broken = self._messages[-1][0] if self._messages else None
-        request = self._current_request
-        if request is not None and isinstance(broken, _ErrInfo) and not request.content.is_eof():
-            request.content.set_exception(RequestPayloadError(broken.message))
-            request.content.feed_eof()
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio asks; aiohttp never answers
+        """No more bytes: a body shorter than its length is told so, as long as TLS does not close both ways at once."""
+        if self.ssl_context is not None or not self._end_body("the body ends before its length"):
+            return None
+        self._close = True
+        return True
+
+    def _note_body(self) -> None:
+        """Remember the newest body; end it where the parser gave up in its middle, since its handler waits for the rest."""
+        for message, payload in self._messages:
+            if isinstance(message, _ErrInfo):
+                self._end_body(message.message)
+            else:
+                self._arriving = payload
+
+    def _end_body(self, why: str) -> bool:
+        """Fail the body that is still arriving; whether there was one."""
+        body = self._arriving
+        if body is None or body.is_eof():
+            return False
+        body.set_exception(RequestPayloadError(why))
+        body.feed_eof()
+        return True
 
     def _idle(self) -> bool:
         return not self._request_in_progress and not self._messages and self._payload_parser is None

@@ -146,6 +146,19 @@ async def test_chunk_error_after_the_handler_began_is_400_without_a_traceback(ki
     assert not any(record.exc_info for record in caplog.records)
 
 
+async def test_row_8_body_that_ends_before_its_length_is_400(kit):
+    reader, writer = await asyncio.open_connection(*kit.address)
+    writer.write(b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+    writer.write_eof()
+    async with asyncio.timeout(3):
+        answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert b" 400 " in answer[:20]
+    assert b'"bad_body"' in answer
+    assert kit.rejected("json", "bad_body") == 1
+
+
 async def test_client_that_leaves_in_the_middle_is_nobodys_fault(start, caplog):
     kit = await start(limits=Limits(request_seconds=0.5))
     for data in (

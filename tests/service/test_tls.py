@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 
 import aiohttp
+import bcrypt
 import pytest
 import trustme
 
@@ -176,3 +177,54 @@ def test_standard_parts_are_accepted_by_promtool(authority, tmp_path):
     from service.webconfig import read_web_config
 
     assert read_web_config(path).credentials.configured
+
+
+@pytest.mark.servers
+async def test_real_prometheus_scrapes_through_tls_and_basic_auth(start, authority, tmp_path):
+    users = "basic_auth_users: {prom: " + bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode() + "}"
+    kit = await start(web_config=authority.config(users))
+    (tmp_path / "prom.yml").write_text(f"""
+scrape_configs:
+- job_name: kit
+  scrape_interval: 200ms
+  scheme: https
+  basic_auth: {{username: prom, password: secret}}
+  tls_config: {{ca_file: {tmp_path}/ca.pem}}
+  static_configs: [{{targets: ["127.0.0.1:{kit.address[1]}"]}}]
+""")
+    binary = shutil.which("prometheus")
+    assert binary is not None, "prometheus is missing: apt-get install prometheus"
+    port = free_port()
+    command = [
+        binary,
+        f"--config.file={tmp_path}/prom.yml",
+        f"--storage.tsdb.path={tmp_path}/data",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+    try:
+        assert await answers(f"http://127.0.0.1:{port}/api/v1/query?query=openmanager_build_info", '"version"')
+    finally:
+        process.terminate()
+        await process.wait()
+    assert kit.rejected("auth", "unauthorized") == 0
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+async def answers(url: str, words: str, seconds: float = 20) -> bool:
+    """Whether `url` says `words` before the time is up."""
+    async with aiohttp.ClientSession() as session:
+        for _ in range(int(seconds / 0.2)):
+            await asyncio.sleep(0.2)
+            try:
+                async with session.get(url) as answer:
+                    if words in await answer.text():
+                        return True
+            except aiohttp.ClientError:
+                continue
+    return False
