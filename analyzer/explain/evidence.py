@@ -21,6 +21,8 @@ MOST_PEERS = 3
 SURE = 0.85  # above this confidence single doubts are not worth a reader's time
 MOST_NEEDS = 4
 MOST_UNFELT = 6
+MOST_FELT = 12
+MOST_FINDINGS = 100
 FURTHEST = 4  # dependencies of dependencies beyond this say nothing any more
 _BY_KIND: dict[str, Bearing] = {"stuck": "frozen", "vanished": "gone", "down": "down", "restart": "restarted"}
 _SIDES = frozenset({"above", "below", "usual"})
@@ -107,7 +109,7 @@ class Reader:
 def gather(incident: Incident, board: Board, zone: tzinfo = UTC) -> Evidence:
     """The facts of one incident at the board's time."""
     reader = Reader(board)
-    found = [(f, reader.of_finding(f)) for f in incident.findings]
+    found = [(f, reader.of_finding(f)) for f in _weightiest(incident)]
     lead = _lead(incident, found, reader)
     own = [fact for f, fact in found if f.host == incident.host and not _same(fact, lead)]
     dependents = _depending(board.topology, incident.host)
@@ -124,6 +126,13 @@ def gather(incident: Incident, board: Board, zone: tzinfo = UTC) -> Evidence:
         suspects=tuple(_suspect(c, reader) for c in incident.causes),
     )  # fmt: skip
     return replace(evidence, doubts=_doubts(evidence, incident, board, reader))
+
+
+def _weightiest(incident: Incident) -> list[Finding]:
+    """The findings worth reading: a storm has thousands, a reader wants a few of each side."""
+    own = [f for f in incident.findings if f.host == incident.host]
+    others = [f for f in incident.findings if f.host != incident.host]
+    return [f for side in (own, others) for f in sorted(side, key=lambda f: -f.peak)[:MOST_FINDINGS]]
 
 
 def _depending(topology: Topology, host: str) -> tuple[str, ...]:
@@ -177,7 +186,9 @@ def _lead(incident: Incident, found: list[tuple[Finding, Fact]], reader: Reader)
         return (finding.host == incident.host, finding.signal in leading, finding.signal == incident.signal, fits, finding.score)
 
     if found:
-        return max(found, key=rank)[1]
+        lead = max(found, key=rank)[1]
+        # A series may have had several findings in one incident: it is strange since the first of them.
+        return replace(lead, onset=min(fact.onset for _, fact in found if _same(fact, lead)))
     for row in reader.rows(incident.host, incident.signal).tolist():
         return replace(reader.fact(row), onset=incident.started)
     return replace(reader.empty(incident.host, incident.signal, incident.labels), onset=incident.started)
@@ -189,7 +200,7 @@ def _felt(incident: Incident, found: list[tuple[Finding, Fact]], reader: Reader)
     for finding, fact in found:
         if finding.host != incident.host:
             by_host.setdefault(finding.host, []).append(fact)
-    for host in incident.affected:
+    for host in incident.affected[:MOST_FELT]:
         if host not in by_host and host != incident.host:
             facts = [f for f in (reader.fact(r) for r in reader.rows(host).tolist()) if f.strange]
             if facts:
@@ -292,7 +303,7 @@ def _doubts(evidence: Evidence, incident: Incident, board: Board, reader: Reader
         against = [s for s in evidence.suspects[0].speaks_against if s.weight >= 0.1 and s.what in _SIDES and s.fact.reading.en]
         doubts += [Doubt("missing" if s.what == "usual" else "against", fact=s.fact) for s in against[:1]]
     lonely = evidence.lead.kind in _SELF_EVIDENT or incident.kind in _LONELY
-    if not evidence.moved and not evidence.felt and not lonely:
+    if not evidence.moved and not evidence.felt and not lonely and not incident.confidence >= SURE:
         doubts.append(Doubt("alone"))
     if evidence.felt and not board.topology.edges:
         doubts.append(Doubt("unmapped"))

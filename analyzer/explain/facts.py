@@ -85,6 +85,11 @@ class Fact:
         return Shown(f"about {shown.en}", f"약 {shown.ko}")
 
     @property
+    def inside(self) -> bool:
+        """Whether the observed value lies inside the usual range, whatever a finding says of its pace or its peers."""
+        return self.lower <= self.observed <= self.upper
+
+    @property
     def strange(self) -> bool:
         """Whether this is out of the usual now."""
         return self.bearing not in ("usual", "unknown")

@@ -71,6 +71,8 @@ class Speaker:
         """Parts as a list for the middle of a sentence."""
         if len(parts) < 2:
             return "".join(parts)
+        if self.lang == "ko" and parts[-1].startswith("외 "):
+            return f"{', '.join(parts[:-1])} {parts[-1]}"
         if self.lang == "ko":
             return korean.resolve(f"{', '.join(parts[:-1])}[과/와] {parts[-1]}") if len(parts) == 2 else ", ".join(parts)
         return f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -3,6 +3,7 @@
 In: `Evidence`, `Knowledge`, a `Speaker`. Out: single sentences, "" where there is nothing to say.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -33,7 +34,9 @@ class Story:
     def moved(self) -> str:
         """Other signals of the same server, in the order in which they left their range."""
         lead = self.evidence.lead
-        facts = [f for f in self.evidence.moved if f.bearing in ("above", "below") and f.reading.en and f.signal != "up"]
+        facts = [
+            f for f in self.evidence.moved if f.bearing in ("above", "below") and f.reading.en and not f.inside and f.signal != "up"
+        ]
         early = [f for f in facts if f.onset < lead.onset - SAME_TIME][:MOST]
         rest = [f for f in facts if f not in early][: MOST - min(len(early), MOST - 1)]
         parts = []
@@ -70,7 +73,7 @@ class Story:
 
     def felt(self) -> str:
         """Servers that feel it: those that depend on this one apart from those that merely are strange too."""
-        facts = [f for f in self.evidence.felt if f.strange]
+        facts = [f for f in self.evidence.felt if f.strange and not f.inside]
         depending = [f for f in facts if f.host in self.evidence.dependents]
         others = [f for f in facts if f.host not in self.evidence.dependents]
         parts = []
@@ -79,32 +82,35 @@ class Story:
             noun, value = self.speaker.noun(only, bare=self.speaker.lang == "en"), self.speaker.value(only)
             parts.append(self.speaker.say("felt_one", host=only.host, noun=noun, value=value))
         elif depending:
-            parts.append(self.speaker.say("felt_many", list=self._hosts(depending)))
+            known = {f.host for f in depending} | (set(self.evidence.affected) & set(self.evidence.dependents))
+            parts.append(self.speaker.say("felt_many", list=self._hosts(depending, of=len(known))))
         if others:
             parts.append(self.speaker.say("felt_calm" if self.evidence.benign else "felt_other", list=self._hosts(others)))
         if not parts and self.evidence.unfelt and not self.evidence.benign:
-            parts.append(self.speaker.say("unfelt", list=self._unfelt()))
+            parts.append(self.speaker.say("unfelt", list=self._few(self.evidence.unfelt)))
         return " ".join(self.speaker.sentence(p) for p in parts)
 
     def felt_then(self) -> str:
         """Servers that felt what is over now."""
         return self.speaker.say("was_felt", list=self._names(self.evidence.affected)) if self.evidence.affected else ""
 
-    def _hosts(self, facts: list[Fact], *, usual: bool = True) -> str:
+    def _hosts(self, facts: list[Fact], *, usual: bool = True, of: int = 0) -> str:
         """Servers with their readings; of many, the values only, and a noun only where it changes."""
-        short = len(facts) > 2
-        shown = facts[: MOST if len(facts) > MOST + 1 else MOST + 1]
+        total = max(of, len(facts))
+        short = total > 2
+        shown = facts[: MOST if total > MOST + 1 else MOST + 1]
         nouns = [None, *(f.noun for f in shown)]
         texts = [
             self.speaker.on_host(f, usual=usual and not short, noun=not short or f.noun != n)
             for f, n in zip(shown, nouns, strict=False)
         ]
-        return self.speaker.listed(texts + self._more(len(facts) - len(shown)))
+        return self.speaker.listed(texts + self._more(total - len(shown)))
 
-    def _unfelt(self) -> str:
-        shown = self.evidence.unfelt if len(self.evidence.unfelt) < MOST else self.evidence.unfelt[: MOST - 1]
+    def _few(self, facts: Sequence[Fact]) -> str:
+        """Servers that are fine: two of them are enough to believe it."""
+        shown = facts if len(facts) < MOST else facts[: MOST - 1]
         texts = [self.speaker.on_host(f) for f in shown]
-        return self.speaker.listed(texts + self._more(len(self.evidence.unfelt) - len(shown)))
+        return self.speaker.listed(texts + self._more(len(facts) - len(shown)))
 
     def _names(self, hosts: tuple[str, ...]) -> str:
         return self.speaker.listed([*hosts[:MOST], *self._more(len(hosts) - MOST)])
@@ -158,7 +164,7 @@ class Story:
         fine = [f for f in self.evidence.needs if f.bearing == "usual"]
         if strange:
             return self.speaker.say("needs_too", list=self._hosts(strange))
-        return self.speaker.say("needs_fine", list=self._hosts(fine, usual=False), same=self.speaker.say("same")) if fine else ""
+        return self.speaker.say("needs_fine", list=self._few(fine), same=self.speaker.say("same")) if fine else ""
 
     # ---------------------------------------------------------------- changes on record
 

@@ -161,7 +161,7 @@ class Writer:
         """The confidence and what lowers it. A benign or unknown kind has no cause to be sure of."""
         evidence, say = self.evidence, self.speaker.say
         doubts = [self._doubt(d) for d in evidence.doubts[:2]]
-        if evidence.kind == "unknown" or evidence.lead.bearing in ("down", "restarted"):
+        if evidence.kind in ("unknown", "crash"):
             return ""  # no cause is claimed that one could be sure of
         sure = percent(evidence.confidence)
         parts = [say("sure", sure=sure)] if sure else []
@@ -260,9 +260,9 @@ def _verb(lead: Fact) -> str:
         return "went_off"
     if not lead.usual.en:
         return "parted" if lead.kind == "peer" else "changed"
-    if lead.bearing == "usual" and lead.kind != "peer":
+    if (lead.bearing == "usual" or lead.inside) and lead.kind != "peer":
         return "returned"
-    if lead.kind == "peer" and lead.bearing == "usual":
+    if lead.kind == "peer" and (lead.bearing == "usual" or lead.inside):
         return "parted"
     jumped = lead.kind in _JUMPS and (lead.bearing == "below" or lead.signal not in _CLIMBS)
     if lead.bearing == "below":

@@ -95,6 +95,22 @@ def test_a_server_that_answers_again_is_not_called_down():
     assert text.sentences[0] == "a-01 was away from 05:30 UTC on and started anew at 05:38 UTC."
 
 
+def test_what_lies_inside_its_range_is_not_told_as_moved():
+    w = World().find("a-01", "cpu", 0.97, 0.1, 0.3, 900).find("a-01", "memory", 0.553, 0.53, 0.59, 890, "shift")
+    text = LocalExplainer().explain(w.incident("a-01", "cpu", "cpu_runaway"), w.board()).texts["en"]
+    assert "memory" not in " ".join(text.sentences)
+
+
+def test_many_dependants_are_counted_and_not_listed():
+    w = World().find("db-01", "response_time", 0.9, 0.01, 0.02, 900, role="db")
+    for n in range(9):
+        w.find(f"web-{n:02d}", "response_time", 0.5, 0.1, 0.2, 800 - n).needs(f"web-{n:02d}", "db-01")
+    hosts = tuple(f"web-{n:02d}" for n in range(9))
+    texts = LocalExplainer().explain(w.incident("db-01", "response_time", "db_slow", affected=hosts), w.board()).texts
+    assert "web-02 (500 ms) and 6 more" in texts["en"].sentences[1]
+    assert "web-02(500ms) 외 6대도 영향을 받고 있습니다" in texts["ko"].sentences[1]
+
+
 def test_a_frozen_reading_has_no_forecast():
     w = World().find("a-01", "memory", 0.49, 0.4, 0.6, 900, "stuck").limit("a-01", "memory", 39600)
     assert gather(w.incident("a-01", "memory", "stuck_metric"), w.board()).limit is None

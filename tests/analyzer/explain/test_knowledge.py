@@ -1,8 +1,10 @@
 """The knowledge files: whole, checked, and extended by users."""
 
 import re
+import subprocess
 
 import pytest
+import yaml
 
 from analyzer.explain.engine import LocalExplainer
 from analyzer.explain.knowledge import KnowledgeError, load
@@ -74,3 +76,12 @@ def test_a_missing_folder_is_named(tmp_path):
 def test_an_unknown_language_is_refused():
     with pytest.raises(ValueError, match="languages: fr; known are en, ko"):
         LocalExplainer(languages=("en", "fr"))
+
+
+@pytest.mark.servers
+def test_every_query_is_promql(tmp_path):
+    queries = [q.replace("{instance}", "a-01") for kind in load().values() for q in kind.queries]
+    rules = [{"record": f"q:{n}", "expr": query} for n, query in enumerate(queries)]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
+    done = subprocess.run(["promtool", "check", "rules", "rules.yml"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
