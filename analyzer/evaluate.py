@@ -5,7 +5,7 @@ In: raw series as one matrix [raw series, time]. Out: a `Window` [series, evalua
 falls has started over, an instant value is at most 5 minutes old, and a stale marker ends a series at once. Floor 1.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -195,7 +195,7 @@ class _Table:
             rows = self._named.get(metric, [])
             for matcher in matchers:
                 accepts = _Accepts(matcher)
-                rows = [row for row in rows if accepts(next((v for k, v in self._labels[row] if k == matcher.name), ""))]
+                rows = [row for row in rows if accepts(next((v for k, v in self._labels[row] if k == accepts.name), ""))]
             self._selected[asked] = rows
         return self._selected[asked]
 
@@ -204,20 +204,35 @@ class _Accepts:
     """One matcher as a function of a label's value ("" where the label is missing); answers are remembered."""
 
     def __init__(self, matcher: Matcher) -> None:
+        self.name = matcher.name
         self._matcher = matcher
         self._regex: Any = compile_regex(matcher.value) if matcher.op in ("=~", "!~") else None
         self._known: dict[str, bool] = {}
 
     def __call__(self, value: str) -> bool:
         if value not in self._known:
+            if len(self._known) > 100_000:  # labels that keep changing
+                self._known.clear()
             hit = self._regex.fullmatch(value) is not None if self._regex is not None else value == self._matcher.value
             self._known[value] = hit == (self._matcher.op in ("=", "=~"))
         return self._known[value]
 
 
-def matches(matchers: Sequence[Matcher], labels: Mapping[str, str]) -> bool:
-    """Whether a label set passes all matchers."""
-    return all(_Accepts(matcher)(labels.get(matcher.name, "")) for matcher in matchers)
+class Wanted:
+    """Which raw series the declared signals are made of, for who keeps raw series; metrics of `also` are wanted whole."""
+
+    def __init__(self, signals: Iterable[Signal], also: Iterable[str] = ()) -> None:
+        self._ways: dict[str, list[list[_Accepts]]] = {name: [[]] for name in also}
+        for signal in signals:
+            sides = (signal.declaration.over, signal.declaration.under) if signal.declaration else ()
+            for term in (side for side in sides if side is not None):
+                for metric in term.metrics:
+                    self._ways.setdefault(metric, []).append([_Accepts(matcher) for matcher in term.matchers])
+        self.metrics = frozenset(self._ways)
+
+    def __call__(self, name: str, labels: Mapping[str, str]) -> bool:
+        """Whether any signal needs this series."""
+        return any(all(accepts(labels.get(accepts.name, "")) for accepts in way) for way in self._ways.get(name, ()))
 
 
 def _pick(side: _Side, results: Ints) -> _Side:

@@ -13,11 +13,11 @@ import aiohttp
 import numpy as np
 
 from analyzer import exposition
-from analyzer.evaluate import Plan
+from analyzer.evaluate import Plan, Wanted
 from analyzer.identity import Identity, display_names
 from analyzer.ports import SourceError
 from analyzer.records import Topology
-from analyzer.signals import Signal, metrics_of
+from analyzer.signals import Signal
 from analyzer.sources.decode import plain
 from analyzer.sources.observer import Observer, Silent
 from analyzer.sources.prometheus import MOST_COLUMNS, live_window
@@ -45,7 +45,7 @@ class EmbeddedSettings:
     scrape_interval: float = 15.0
     rate_window: float | None = None
     timeout: float = 10.0
-    keep: float = 1800.0
+    keep: float = 900.0
     max_bytes: int = 16 << 20
     max_series: int = 100_000
     max_targets: int = 5_000
@@ -76,7 +76,7 @@ class EmbeddedSource:
     ) -> None:
         self._settings, self._session, self._clock = settings, session, clock
         self._signals = tuple(signal for signal in signals if signal.declaration is not None)
-        self._wanted = metrics_of(self._signals) | {"node_uname_info", settings.topology.metric}
+        self._wanted = Wanted(self._signals, also=("node_uname_info", settings.topology.metric))
         self._unable = tuple(f"{s.alias}: PromQL needs a Prometheus" for s in signals if s.declaration is None)
         self._observer = observer or Silent()
         self._ring = Ring(int(settings.keep / settings.scrape_interval) + 1, settings.max_series)
@@ -232,10 +232,11 @@ class EmbeddedSource:
         """What a page held; None when it held nothing but lines that are not understood, such as a web page."""
 
         def admit(name: str, own: Labels) -> int:
-            return self._ring.row(name, with_target(own, target.labels))
+            labels = with_target(own, target.labels)
+            return self._ring.row(name, labels) if self._wanted(name, dict(labels)) else exposition.UNWANTED
 
         began = time.perf_counter()
-        found = exposition.scan(page, self._memory(target).heads, admit, self._wanted)
+        found = exposition.scan(page, self._memory(target).heads, admit, self._wanted.metrics)
         spent, count = time.perf_counter() - began, len(found.rows)
         self._observer.parsed(query_key="scrape", seconds=spent, timeseries=count, datapoints=count)
         if found.bad:

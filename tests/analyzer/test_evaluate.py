@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from analyzer.evaluate import STALE, STALE_BITS, Raw, evaluate, stale_where_missing
+from analyzer.evaluate import STALE, STALE_BITS, Raw, Wanted, evaluate, stale_where_missing
 from analyzer.identity import Identity
 from analyzer.signals import PRESETS, load_presets, parse_signals
 
@@ -125,6 +125,15 @@ def test_matchers_mean_what_they_mean_in_promql(where, seen):
 def test_a_metric_that_nobody_has_gives_no_rows():
     signals = load_presets(PRESETS)
     assert table([("up", {"instance": "a"}, 1)], signals) == {("up", "a"): 1}
+
+
+def test_only_series_that_a_signal_needs_are_wanted():
+    wanted = Wanted(load_presets(["node"]), also=["node_uname_info"])
+    assert wanted("node_cpu_seconds_total", {"mode": "steal"})
+    assert not wanted("node_cpu_seconds_total", {"mode": "user"})
+    assert not wanted("node_network_receive_bytes_total", {"device": "lo"})
+    assert wanted("node_uname_info", {})
+    assert not wanted("node_other", {})
 
 
 def test_rows_know_their_host_and_role():
