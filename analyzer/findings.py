@@ -20,6 +20,7 @@ from analyzer.window import Bools, Floats, Key, Series
 
 KINDS: tuple[str, ...] = get_args(FindingKind)
 WITHOUT_VALUE = ("stuck", "vanished", "down", "restart")  # kinds that say something other than "too far from expected"
+BY_VALUE = ("level", "shift", "fast", "peer")
 DOWN_SCORE = 9.0  # `up` is a fact and no estimate: beyond doubt
 Memory = dict[str, Any]
 
@@ -233,11 +234,11 @@ class Findings:
     def _refreshed(self, old: Finding, scores: Scores, row: int, score: float) -> Finding:
         if not np.isfinite(score):
             return old
-        stronger = score > old.peak
+        stronger = score > old.peak and self._kind(scores, row) in BY_VALUE  # a disk that is full at last did not freeze
         return replace(
             old, updated=scores.time, score=score, peak=max(old.peak, score), observed=float(scores.value[row]),
             expected=float(scores.yhat[row]), lower=float(scores.lower[row]), upper=float(scores.upper[row]),
-            z=float(scores.z[row]), kind=self._kind(scores, row) if stronger else old.kind,
+            z=float(scores.z[row]), kind=self._kind(scores, row) if stronger and old.kind in BY_VALUE else old.kind,
         )  # fmt: skip
 
     def _moved(self, key: Key, finding: Finding, scores: Scores, row: int) -> bool:

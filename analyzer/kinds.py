@@ -65,9 +65,9 @@ PATTERNS: dict[str, Pattern] = {
     ),
     "disk_fill": Pattern(core={"+disk": 1.0}, may=IO | _all("+inodes +cpu"), up=SLOWED),
     "disk_slow": Pattern(
-        core={"+disk_latency": 1.0},
-        usual={"+iowait": 0.7, "+disk_time": 0.7, "+load": 0.4},
-        may=_all("+response_time +connections +errors +replication_lag -cpu -disk_time +memory ~context_switches ~processes"),
+        core={"+disk_latency": 1.0, "+iowait": 0.7},
+        usual={"+disk_time": 0.6, "+load": 0.4, "+response_time": 0.4},
+        may=_all("+connections +errors +replication_lag -cpu -disk_time +memory ~context_switches ~processes"),
         up=SLOWED, down=STARVED,
         against={"+requests": 0.5, "+cpu": 0.4},
     ),

@@ -52,7 +52,7 @@ def hold_back(case: Case, limits: Limits, now: float, policy: Policy) -> str:
     """Why it does not page; "" = it does."""
     steady = [f for f in case.firing if not f.flapping]
     if case.benign or not steady:
-        return "benign" if case.benign else "flapping"
+        return "benign" if case.benign else "flapping" if case.firing else case.why_not
     if case.down >= policy.down_hold or any(_runs_out(f, steady, limits, policy) for f in steady):
         return ""
     if now - case.opened < policy.settle or case.kind == "crash":

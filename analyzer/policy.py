@@ -56,9 +56,9 @@ class Policy:
     settle: float = 60.0
     reroot_hold: float = 180.0
     page_confidence: float = 0.5
-    page_evidence: float = 1.2
-    lone_score: float = 2.5
-    lone_hold: float = 900.0
+    page_evidence: float = 1.0
+    lone_score: float = 1.5
+    lone_hold: float = 600.0
     down_hold: float = 90.0
     limit_within: float = 4 * 3600.0
     limit_critical: float = 3600.0

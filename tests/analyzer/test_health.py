@@ -14,8 +14,8 @@ TABLE = series("web-1", "web-2", signals=("cpu", "memory", "load", "up"))
 
 def incident(severity: str, *, benign: bool = False) -> Incident:
     return Incident(
-        "i", 0, "OpenManagerAnomaly", severity, "open", "web-1", "cpu", (), "cpu_runaway", benign, 0.9, 0.0, 0.0, 0.0, None, 3.0, (),
-        (), ("web-2",), True,
+        "i", 0, "OpenManagerAnomaly", severity, "open", "web-1", "cpu", (), "cpu_runaway", benign, 0.9, 0.0, 0.0, 0.0, None, 3.0,
+        (), (), ("web-2",), True,
     )  # fmt: skip
 
 

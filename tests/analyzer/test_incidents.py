@@ -182,7 +182,7 @@ def test_p8_a_partial_answer_opens_and_ends_no_incident(live):
 
 def test_an_unknown_pattern_is_called_unknown_and_pages_only_when_it_lasts(live):
     odd = lambda s: strange(strange(s, "web-1", "connections", score=5.0, z=-20.0), "web-1", "network_receive", score=5.0, z=-20.0)  # noqa: E731
-    live.run(odd, 10)
+    live.run(odd, 8)
     before = live.paged()
     found = live.run(odd, 20)
     assert (before, [(i.kind, i.pages) for i in found]) == (set(), [("unknown", True)])
