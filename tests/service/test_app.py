@@ -183,3 +183,20 @@ async def test_reloads_do_not_overlap(start):
     kit = await start(app={"reload": reload})
     await asyncio.gather(*(kit.request("POST /-/reload") for _ in range(5)))
     assert most == 1
+
+
+async def test_application_works_on_a_server_that_is_not_ours(aiohttp_client):
+    import gzip
+
+    from prometheus_client import CollectorRegistry
+
+    from tests.service.conftest import make_app
+
+    client = await aiohttp_client(make_app(CollectorRegistry()))
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    async with client.post("/echo", data=gzip.compress(b'{"a": 1}'), headers=headers) as answer:
+        assert await answer.json() == {"got": {"a": 1}}
+    async with client.post("/change") as answer:
+        assert answer.status == 200
+    async with client.get("/metrics") as answer:
+        assert answer.status == 200
