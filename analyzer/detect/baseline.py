@@ -84,13 +84,13 @@ class Baseline:
         wide = f.sigma * np.maximum(2.576 / NORMAL_99, 1.0)
         return f.rules.clip(f.yhat - wide * np.maximum(c["down"], 1.0)), f.rules.clip(f.yhat + wide * np.maximum(c["up"], 1.0))
 
-    def learn(self, f: Frame, mask: Bools, sides: Bools) -> None:
-        """Move level, spread and profile towards the samples where `mask`, the skew of the band where `sides`."""
+    def learn(self, f: Frame, mask: Bools, calm: Bools) -> None:
+        """Move level and profile towards the samples where `mask`; the spread and its skew where `calm`, not during a deviation."""
         c = self.c
         self._learn_level(f, mask)
         size = np.minimum(np.abs(f.x - f.yhat), 5.0 * f.sigma)
-        self._learn_spread(f, size, mask)
-        self._learn_sides(f, sides)
+        self._learn_spread(f, size, calm)
+        self._learn_sides(f, calm)
         fade = decay(f.dt, 7 * DAY)
         for name, widest in (("low_seen", np.minimum), ("high_seen", np.maximum)):
             before = np.where(np.isfinite(c[name]), c[name], f.x)
@@ -163,5 +163,5 @@ class Baseline:
         miss = (f.x - f.yhat) / f.sigma
         for name, sign in (("up", 1.0), ("down", -1.0)):
             q = c[name]
-            moved = q + rate * 0.35 * q * ((sign * miss > q) / 0.01 - 1.0)
+            moved = q + rate * 0.16 * q * ((sign * miss > q) / 0.01 - 1.0)
             q[mask] = np.clip(moved, 0.5, 12.0)[mask]

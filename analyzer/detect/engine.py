@@ -89,7 +89,7 @@ class Engine:
         }
         calibrated = [k for k, d in self.classes.items() if d.calibrated]
         for kind, detector in self.classes.items():
-            spec |= dict(detector.fields()) | (tail_fields(kind) if detector.calibrated else {})
+            spec |= dict(detector.fields()) | (tail_fields(kind, detector.floor) if detector.calibrated else {})
         self.c, self.table = Columns(spec), Table()
         self.profile = Profile(self.c, s.utc_offset_seconds)
         self.baseline = Baseline(self.c, self.profile, s)
@@ -269,7 +269,7 @@ class Engine:
         self._learn_tails(j, mask, np.where(episode, 0.1, 1.0))
         for detector in self.members.values():
             detector.learn(f, mask)
-        self.baseline.learn(f, mask, sides=mask & ~episode)
+        self.baseline.learn(f, mask, calm=mask & ~episode)
         return promoted
 
     def _learn_tails(self, j: Judged, mask: Bools, weight: Floats) -> None:

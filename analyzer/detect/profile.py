@@ -74,8 +74,8 @@ class Profile:
         self.open: Clock | None = None  # the slot that is being filled
 
     def weight(self) -> Floats:
-        """How far the profile is trusted: 0 up to one day, 1 from three. float64 [series]."""
-        weight: Floats = np.maximum(np.clip((self.c["known"] / DAY - 0.9) / 2.0, 0.0, 1.0), self.c["lent"])
+        """How far the profile is trusted: 0 up to one day, 1 from two. float64 [series]."""
+        weight: Floats = np.maximum(np.clip((self.c["known"] / DAY - 0.9) / 0.9, 0.0, 1.0), self.c["lent"])
         return weight
 
     def base(self, now: float, weight: Floats) -> Floats:

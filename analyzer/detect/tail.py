@@ -13,9 +13,9 @@ BASE = 0.02  # share of the time above the threshold
 MINUTE = 60.0
 
 
-def fields(name: str) -> dict[str, Field]:
-    """State of one statistic's tail."""
-    return {f"{name}.u": Field(2.4), f"{name}.e": Field(0.5), f"{name}.n": Field(30.0)}
+def fields(name: str, floor: float) -> dict[str, Field]:
+    """State of one statistic's tail; it begins as noise would have it whose edge lies somewhat beyond the floor."""
+    return {f"{name}.u": Field(0.5 * floor), f"{name}.e": Field(0.08 * floor), f"{name}.n": Field(30.0)}
 
 
 class Tail:
@@ -51,11 +51,11 @@ class Tail:
         n[mask] = np.minimum(n + minutes, np.clip(youth, 30.0, self.memory))[mask]
         above = mask & (a > u)
         rate = np.where(mask, np.minimum(minutes / n, 0.02), 0.0)
-        excess = np.minimum(a - u, 6 * e)  # one wild sample must not move the edge by itself
+        excess = np.minimum(a - u, 4 * e)  # one wild sample must not move the edge by itself
         spread = np.maximum(e, 0.02)
         u += rate * spread * (above / BASE - 1.0)
         np.maximum(u, 0.0, out=u)
-        grow = np.minimum(rate / BASE, 0.25)
+        grow = np.minimum(0.4 * rate / BASE, 0.1)  # minutes come in bunches, and a bunch is one event
         e[above] += (grow * (excess - e))[above]
         np.maximum(e, 0.02, out=e)
 

@@ -30,7 +30,7 @@ def day(at, *, n=4, seed=0, noise=0.02):
     return 0.4 + 0.15 * np.sin(2 * np.pi * at / DAY) + noise * e
 
 
-def learned(series, *, days=2, step=600.0, values=None, **kw):
+def learned(series, *, days=3, step=300.0, values=None, **kw):
     """An engine that has read some days of `values(times)`, by default `day`; and the time up to which it has."""
     at = times(START, START + days * DAY, step)
     engine = Engine(kw.pop("signals", {}), **kw)
