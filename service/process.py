@@ -51,8 +51,7 @@ async def serve(
 
     loop.add_signal_handler(signal.SIGHUP, hup)
     try:
-        await server.start()
-        if started is not None:
+        if await _started(server, stop) and started is not None:
             started(server)
         await stop.wait()
         _LOG.info("stopping")
@@ -61,6 +60,20 @@ async def serve(
     finally:
         for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(sign)
+
+
+async def _started(server: Server, stop: asyncio.Event) -> bool:
+    """Start; give it up where the signal to stop comes first."""
+    starting = asyncio.ensure_future(server.start())
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if starting.done():
+        starting.result()
+        return True
+    starting.cancel()
+    await asyncio.wait({starting}, timeout=1.0)
+    return False
 
 
 async def _reload(server: Server) -> None:

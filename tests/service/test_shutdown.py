@@ -52,6 +52,12 @@ registry = CollectorRegistry()
 app = create_app(name="t", registry=registry, reload=reload, routes=[
     web.get("/ticks", ticks), web.get("/ws", socket), web.get("/hang", hang), web.get("/work", work)])
 app.on_cleanup.append(flush)
+async def slow(app):
+    print("starting", flush=True)
+    await asyncio.sleep(60)
+
+if "slow" in sys.argv:
+    app.on_startup.append(slow)
 if "stubborn" in sys.argv:
     app.on_cleanup.append(stubborn)
 run(serve(app, listen=["127.0.0.1:0"], started=lambda server: print(server.urls[0], flush=True)))
@@ -169,3 +175,12 @@ async def test_sighup_reloads_and_a_bad_configuration_keeps_the_old(launch):
     code, _, log = await program.end()
     assert code == 0
     assert "the old configuration stays in use" in log
+
+
+async def test_sigterm_while_it_still_starts_ends_it(launch):
+    program = await launch("slow")
+    assert program.url == "starting"
+    code, took, log = await program.end()
+    assert code == 0
+    assert took < 5
+    assert "Traceback" not in log
