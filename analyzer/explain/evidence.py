@@ -119,7 +119,7 @@ def gather(incident: Incident, board: Board, zone: tzinfo = UTC) -> Evidence:
         kind=incident.kind, benign=incident.benign, state=incident.state, severity=incident.severity,
         confidence=incident.confidence,
         started=incident.started, ended=incident.ended, closed_because=incident.closed_because, lead=lead,
-        moved=_once(own), felt=felt, affected=tuple(plain(h) for h in incident.affected),
+        moved=_once(own), felt=felt, work=_work(felt, incident, reader), affected=tuple(plain(h) for h in incident.affected),
         dependents=tuple(plain(h) for h in dependents), steady=_steady(incident, reader),
         unfelt=_unfelt(incident, dependents, reader), needs=_needs(incident, board, reader), peers=_peers(incident, lead, reader),
         restarted=_restarted(incident, reader), limit=_limit(incident, board, reader),
@@ -207,6 +207,12 @@ def _felt(incident: Incident, found: list[tuple[Finding, Fact]], reader: Reader)
                 by_host[host] = facts
     chosen = [min(facts, key=_clarity) for facts in by_host.values()]
     return tuple(sorted(chosen, key=_order))
+
+
+def _work(felt: tuple[Fact, ...], incident: Incident, reader: Reader) -> tuple[Fact, ...]:
+    strange = {f.host for f in incident.findings if f.signal == "cpu"}
+    facts = [reader.clearest(f.host, ("cpu",)) for f in felt[:MOST_FELT] if f.host not in strange and f.signal != "cpu"]
+    return tuple(f for f in facts if f is not None and f.bearing == "usual")
 
 
 def _clarity(fact: Fact) -> tuple[int, float]:

@@ -158,6 +158,7 @@ class Evidence:
     moved : other readings of `host` that left their range, in the order in which they did.
     steady : readings of `host` that did not.
     felt : the clearest reading of every other server that feels it, in order; `dependents` says which of them need `host`.
+    work : what those do themselves (their CPU), where that is usual: it shows that they suffer and do not cause.
     unfelt : one usual reading of each dependent that does not feel it.
     needs : one reading of each server that `host` needs.
     peers : the lead's signal on servers in the same role.
@@ -180,6 +181,7 @@ class Evidence:
     moved: tuple[Fact, ...] = ()
     steady: tuple[Fact, ...] = ()
     felt: tuple[Fact, ...] = ()
+    work: tuple[Fact, ...] = ()
     affected: tuple[str, ...] = ()
     dependents: tuple[str, ...] = ()
     unfelt: tuple[Fact, ...] = ()
@@ -195,7 +197,7 @@ class Evidence:
     def facts(self) -> Iterator[tuple[str, Fact]]:
         """Every reading, with its part in the story."""
         yield "lead", self.lead
-        for part in ("moved", "steady", "felt", "unfelt", "needs", "peers"):
+        for part in ("moved", "steady", "felt", "work", "unfelt", "needs", "peers"):
             yield from ((part, fact) for fact in getattr(self, part))
         for suspect in self.suspects:
             yield from (("for", s.fact) for s in suspect.speaks_for)
@@ -214,6 +216,10 @@ class Evidence:
             texts += [value for _, value in fact.labels]
             texts += self._since(fact.onset) + self._since(NAN if fact.ended is None else fact.ended)
         texts += self._since(self.started) + self._since(self.restarted)
+        if math.isfinite(self.restarted):
+            texts += [
+                units.duration(abs(self.restarted - since)).en for since in (self.lead.onset, self.started) if math.isfinite(since)
+            ]
         texts += self._since(NAN if self.ended is None else self.ended)
         if self.ended is not None:
             texts.append(units.duration(self.ended - self.started).en)

@@ -80,8 +80,8 @@ PHRASES: Mapping[str, Shown] = {
         "{host}에서 {since}부터 {noun} 샘플이 오지 않습니다. 값이 영이라는 뜻이 아니라 알 수 없는 상태입니다",
     ),
     "down": Shown(
-        "{host} has not answered Prometheus since {since}: it is down or cannot be reached, and its other readings are old",
-        "{host}[이/가] {since}부터 Prometheus에 응답하지 않습니다. 다운됐거나 연결할 수 없으며, 다른 지표는 그 이전 값입니다",
+        "{host} has not answered Prometheus since {since}, for {length}: it is down or cannot be reached; other readings are old",
+        "{host}[이/가] {since}부터 {length} 동안 Prometheus에 응답하지 않습니다. 다운이나 연결 불가 상태이며, 다른 지표는 그전 값입니다",
     ),
     "again": Shown(
         "{host} did not answer from {since} on and answers again now",
@@ -89,8 +89,8 @@ PHRASES: Mapping[str, Shown] = {
     ),
     "restarted": Shown("{host} started anew at {at}", "{host}[이/가] {at}에 새로 시작했습니다"),
     "away": Shown(
-        "{host} was away from {since} on and started anew at {at}",
-        "{host}[이/가] {since}부터 응답이 없다가 {at}에 새로 시작했습니다",
+        "{host} was away from {since} to {at}, for {length}, and started anew",
+        "{host}[이/가] {since}부터 {at}까지 {length} 동안 응답이 없다가 새로 시작했습니다",
     ),
     "strange": Shown(
         "{Noun} on {host} left the usual range at {since}; the present value is not known",
@@ -123,6 +123,7 @@ PHRASES: Mapping[str, Shown] = {
         "{host}, which depends on it, is affected: {noun} {value}",
         "이 서버에 의존하는 {host}도 영향을 받아 {noun}[이/가] {value}입니다",
     ),
+    "own_usual": Shown(", although its own {reading} stayed as usual", ". {host} 자체의 {reading}[은/는] 평소 수준입니다"),
     "felt_many": Shown("Servers that depend on it are affected: {list}", "이 서버에 의존하는 {list}도 영향을 받고 있습니다"),
     "felt_other": Shown("Also unusual: {list}", "{list}도 평소와 다릅니다"),
     "felt_calm": Shown("It shows on {list} too", "{list}에서도 함께 나타납니다"),

@@ -13,6 +13,7 @@ from analyzer.explain.say import Speaker, capital
 
 SAME_TIME = 60.0  # onsets closer than a usual cycle cannot be told apart
 MOST = 3
+MOST_NAMED = 5  # so many servers are named before the rest is only counted
 MOST_GROUPS = 2
 
 
@@ -80,7 +81,13 @@ class Story:
         if len(depending) == 1 and depending[0].reading.en:
             only = depending[0]
             noun, value = self.speaker.noun(only, bare=self.speaker.lang == "en"), self.speaker.value(only)
-            parts.append(self.speaker.say("felt_one", host=only.host, noun=noun, value=value))
+            own = next((f for f in self.evidence.work if f.host == only.host), None)
+            also = (
+                self.speaker.say("own_usual", host=only.host, reading=self.speaker.reading(own))
+                if own and not self.evidence.benign
+                else ""
+            )
+            parts.append(self.speaker.say("felt_one", host=only.host, noun=noun, value=value) + also)
         elif depending:
             known = {f.host for f in depending} | (set(self.evidence.affected) & set(self.evidence.dependents))
             parts.append(self.speaker.say("felt_many", list=self._hosts(depending, of=len(known))))
@@ -98,7 +105,7 @@ class Story:
         """Servers with their readings; of many, the values only, and a noun only where it changes."""
         total = max(of, len(facts))
         short = total > 2
-        shown = facts[: MOST if total > MOST + 1 else MOST + 1]
+        shown = facts[: MOST if total > MOST_NAMED else MOST_NAMED]
         nouns = [None, *(f.noun for f in shown)]
         texts = [
             self.speaker.on_host(f, usual=usual and not short, noun=not short or f.noun != n)

@@ -124,8 +124,11 @@ class Writer:
         evidence = self.evidence
         began = evidence.restarted if math.isfinite(evidence.restarted) else evidence.lead.onset
         at = self.speaker.of(evidence.clock(began))
-        away = evidence.lead.onset < began - 60 and values["since"] != at
-        return self.speaker.say("away" if away else "restarted", **values, at=at)
+        onset = evidence.lead.onset if math.isfinite(evidence.lead.onset) else evidence.started
+        away = onset < began - 60 and values["since"] != at
+        return self.speaker.say(
+            "away" if away else "restarted", **values | {"length": self.speaker.of(duration(began - onset))}, at=at
+        )
 
     def _back(self) -> bool:
         """Whether the server was down and answers again, its incident still open."""
@@ -217,6 +220,7 @@ class Writer:
             "Noun": capital(noun),
             "reading": self.speaker.of(fact.reading),
             "since": self.speaker.of(self.evidence.clock(onset)),
+            "length": self.speaker.of(duration(max(0.0, self.evidence.time - onset))),
             "mount": self._mount() or noun,
         }
 

@@ -92,7 +92,7 @@ def test_a_server_that_answers_again_is_not_called_down():
     w = World().find("a-01", "up", 1, 1, 1, 900, "down").read("a-01", "uptime", 400, 4000, 5000)
     text = LocalExplainer().explain(w.incident("a-01", "up", "crash"), w.board()).texts["en"]
     assert text.headline == "a-01: restarted at 05:38 UTC"
-    assert text.sentences[0] == "a-01 was away from 05:30 UTC on and started anew at 05:38 UTC."
+    assert text.sentences[0] == "a-01 was away from 05:30 UTC to 05:38 UTC, for 8 min 20 s, and started anew."
 
 
 def test_what_lies_inside_its_range_is_not_told_as_moved():
