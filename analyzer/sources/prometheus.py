@@ -221,7 +221,8 @@ class _Job:
             return window
         at, apart = self._distance
         near = apart[(at >= times[0] - 10 * window) & (at <= times[-1] + 10 * window)]
-        return max(window, float(np.ceil(2 * near.max()))) if len(near) else window
+        # not the largest: where samples begin or resume, a count over what went before is too low
+        return max(window, float(np.ceil(2 * np.quantile(near, 0.75)))) if len(near) else window
 
 
 def _joined(chunks: Sequence[tuple[int, int, Part, Floats]], total: int) -> tuple[Part, Floats]:

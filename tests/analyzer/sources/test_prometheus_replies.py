@@ -263,6 +263,7 @@ async def test_rates_over_coarse_history_get_a_wider_window():
         asked.append(form["query"])
         times = np.arange(float(form["start"]), float(form["end"]), float(form["step"]))
         count = {"metric": {}, "values": [[t, "11"] for t in times.tolist()]}  # in ten minutes: one a minute
+        count["values"][0][1] = "1"  # where samples begin
         return web.Response(text=ok([count] if "quantile" in form["query"] else [], "matrix"))
 
     await read(answer, signals=parse_signals({"r": {"over": {"rate": "c"}}}), end=8000)
