@@ -109,7 +109,7 @@ class Fault:
 
     def over(self, now: float) -> bool:
         """Whether it has ended for good."""
-        return now >= (self.until if self.repeats else self.end)
+        return self.until <= self.start or now >= (self.until if self.repeats else self.end)
 
     def lifted(self, now: float) -> Fault:
         """The same fault, ended now; what it did before stays as it was."""
