@@ -134,7 +134,7 @@ class AlertmanagerSink:
         if self.settings.mode != "on":
             return
         await self._load()
-        await self._changed(self._outbox.take(report, self._now(report.time)))
+        await self._changed(self._outbox.take(report, self._now(report.time), await self._ended(report)))
 
     async def companion(self, labels: Mapping[str, str], fingerprint: str, annotations: Mapping[str, str], starts: float) -> None:
         """Post an explanation beside someone else's alert, as `<alertname>Explained` with its labels. Never for one of our own."""
@@ -186,6 +186,15 @@ class AlertmanagerSink:
         for alert in alerts:
             self._outbox.put(alert, self._monotonic())
         self._wake.set()
+
+    async def _ended(self, report: Report) -> frozenset[str]:
+        """Incidents whose end was stored but never handed to us: a kill came between."""
+        lost = self._outbox.lost(report)
+        try:
+            return await self._store.ended(lost) if lost else frozenset()
+        except Exception as e:  # noqa: BLE001  # a store that cannot be read just now ends nothing; asked again with the next report
+            log.warning("the store does not say which incidents have ended", reason=escape(str(e)))
+            return frozenset()
 
     def _now(self, reported: float) -> float:
         """The earliest of the Alertmanagers' clocks: nothing starts or ends in the future of one, and our own may have jumped."""

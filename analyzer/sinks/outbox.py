@@ -30,6 +30,10 @@ class AlertStore(Protocol):
         """Remove."""
         ...
 
+    async def ended(self, incidents: Sequence[str]) -> frozenset[str]:
+        """Which of these incidents are known to have ended."""
+        ...
+
 
 class Outbox:
     """The alerts that are firing or were resolved a short while ago.
@@ -71,8 +75,16 @@ class Outbox:
         key = self._firing.get(incident)
         return self._rows[key] if key is not None else None
 
-    def take(self, report: Report, now: float) -> list[Alert]:
-        """Follow one report. Returns alerts that began, ended or were superseded: to be stored, then `put`, then sent at once."""
+    def lost(self, report: Report) -> list[str]:
+        """Incidents with a firing alert that the report does not list: a kill may have swallowed their end, or their trackers."""
+        seen = {i.id for i in (*report.board.incidents, *report.changed, *report.superseded)}
+        return [i for i in self._firing if i not in seen and not i.startswith((COMPANION, SELF))]
+
+    def take(self, report: Report, now: float, ended: frozenset[str] = frozenset()) -> list[Alert]:
+        """Follow one report. Returns alerts that began, ended or were superseded: to be stored, then `put`, then sent at once.
+
+        `ended`: those of `lost` that are known to have ended.
+        """
         changed: list[Alert] = []
         seen = {i.id for i in report.board.incidents if i.state == "open"}
         for incident in report.board.incidents:
@@ -83,7 +95,7 @@ class Outbox:
             over = incident.state == "resolved" or incident.id not in seen
             if alert is not None and over and alert.key not in {c.key for c in changed}:
                 changed.append(replace(alert, state="resolved", ends=now, updated=now))
-        return [*changed, *self._orphans(report, seen, now)]
+        return [*changed, *self._orphans(report, ended, now)]
 
     def due(self) -> list[list[Alert]]:
         """What has to be sent, in groups that must not be parted: one firing or resolved alert for each fingerprint."""
@@ -127,12 +139,12 @@ class Outbox:
             return [new]
         return [replace(alert, state="resolved", ends=now, updated=now), replace(new, starts=now)]
 
-    def _orphans(self, report: Report, seen: set[str], now: float) -> list[Alert]:
+    def _orphans(self, report: Report, ended: frozenset[str], now: float) -> list[Alert]:
         if report.partial:
             return []
-        lost = {i: key for i, key in self._firing.items() if i not in seen and not i.startswith((COMPANION, SELF))}
-        self._missing = {key: self._missing.get(key, report.time) for key in lost.values()}
-        over = [key for key, since in self._missing.items() if report.time - since > self._orphan_after]
+        lost = {self._firing[i]: i for i in self.lost(report)}
+        self._missing = {key: self._missing.get(key, report.time) for key in lost}
+        over = [key for key, since in self._missing.items() if lost[key] in ended or report.time - since > self._orphan_after]
         over += [self._firing[i] for i in self._untold if i in self._firing]  # a whole report came, and it was not said again
         return [replace(self._rows[key], state="resolved", ends=now, updated=now) for key in over]
 

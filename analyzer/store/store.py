@@ -157,6 +157,12 @@ class Store:
         """Remove."""
         await self.database.write(lambda c: _many(c, "DELETE FROM outbox WHERE key=?", [(key,) for key in keys]), keep=True)
 
+    async def ended(self, incidents: Sequence[str]) -> frozenset[str]:
+        """Which of these incidents are resolved."""
+        sql = "SELECT id FROM incidents WHERE state = 'resolved' AND id IN (SELECT value FROM json_each(?))"
+        rows = await self.database.read(lambda c: c.execute(sql, (json.dumps(list(incidents)),)).fetchall())
+        return frozenset(name for (name,) in rows)
+
     # ---- notifications that came in ----
 
     async def put_webhook(self, alerts: Sequence[Incoming]) -> int:

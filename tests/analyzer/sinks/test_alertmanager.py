@@ -28,13 +28,12 @@ class MemoryStore:
     """An outbox that survives only as long as the test."""
 
     def __init__(self):
-        self.rows, self.broken, self.log = {}, False, []
+        self.rows, self.broken, self.over = {}, False, frozenset()
 
     async def alerts(self):
         return list(self.rows.values())
 
     async def save_alerts(self, alerts):
-        self.log.append("saved")
         if self.broken:
             raise StoreError("disk full", recoverable=True)
         self.rows |= {a.key: a for a in alerts}
@@ -42,6 +41,9 @@ class MemoryStore:
     async def forget_alerts(self, keys):
         for key in keys:
             self.rows.pop(key, None)
+
+    async def ended(self, incidents):
+        return frozenset(incidents) & self.over
 
 
 class FakeAlertmanager:
@@ -315,6 +317,14 @@ async def test_p5_a_restart_goes_on_with_the_same_labels_and_start_and_resolves_
         await s.put(resolved(at=NOW + 960))
         assert (s.server.firing, s.server.resolves) == ([], 1)
     await store.close()
+
+
+async def test_an_end_that_was_stored_but_never_sent_because_of_a_kill_is_sent_after_the_restart():
+    async with scene() as s:
+        await s.put(opened())
+        s.sink, s.store.over = s.make(), frozenset({"inc1"})
+        await s.put(report(at=NOW + 120))
+        assert (s.server.firing, s.server.resolves) == ([], 1)
 
 
 async def test_an_alert_whose_incident_was_lost_for_good_ends_after_half_an_hour():
