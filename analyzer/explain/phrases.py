@@ -81,7 +81,7 @@ PHRASES: Mapping[str, Shown] = {
     ),
     "down": Shown(
         "{host} has not answered Prometheus since {since}, for {length}: it is down or cannot be reached; other readings are old",
-        "{host}[이/가] {since}부터 {length} 동안 Prometheus에 응답하지 않습니다. 다운이나 연결 불가 상태이며, 다른 지표는 그전 값입니다",
+        "{host}[이/가] {since}부터 {length} 동안 Prometheus에 응답하지 않습니다. 다운 또는 연결 불가이며 다른 지표는 이전 값입니다",
     ),
     "again": Shown(
         "{host} did not answer from {since} on and answers again now",
@@ -156,7 +156,7 @@ PHRASES: Mapping[str, Shown] = {
         "On record just before, at {at}: “{what}” on {host}, a likely reason but not a proven one",
         "직전인 {at}에 {host}에서 “{what}” 기록이 있어 원인일 수 있으나 확인된 것은 아닙니다",
     ),
-    "guess": Shown("The signs are weak, so this is a guess: {cause}", "징후가 약해 추정에 그칩니다. {cause}"),
+    "guess": Shown("The signs are weak, so take this as a guess. {cause}", "징후가 약해 추정에 그칩니다. {cause}"),
     "sure": Shown("confidence {sure}", "확신도 {sure}"),
     "d_learning": Shown("the usual range is still being learned, {value} so far", "평소 범위를 아직 학습 중, 현재 {value}"),
     "d_rival": Shown("{name} on {host} is possible too, {value}", "{host}의 {name} 가능성도 {value}"),
@@ -195,6 +195,7 @@ PHRASES: Mapping[str, Shown] = {
     "nothing_now": Shown(
         "Nothing is urgent now; write down what helped.", "지금 급한 일은 없습니다. 무엇이 도움이 됐는지 남겨 두세요."
     ),
+    "in_maintenance": Shown("Nothing is to be done while the maintenance lasts.", "유지보수 동안 할 일은 없습니다."),
     "if_unwanted": Shown(
         "If this level is not intended, see what changed on {host} at {since}.",
         "의도한 수준이 아니라면 {since}에 {host}에서 바뀐 것을 확인하세요.",

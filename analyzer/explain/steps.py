@@ -51,10 +51,12 @@ def _afterwards(evidence: Evidence, known: Knowledge, speaker: Speaker, places: 
         return (speaker.say("if_unwanted", **places),)
     if evidence.closed_because == "gone":
         return (speaker.say("if_removed", **places),)
+    if evidence.closed_because == "maintenance":
+        return (speaker.say("in_maintenance"),)
     first = [speaker.fill(a.text, places) for a in known.actions if _fits(a, evidence, places)]
     if evidence.kind == "crash":
         return tuple(first[:MOST_ACTIONS])
-    if evidence.closed_because == "maintenance" or not first:
+    if not first:
         return (speaker.say("nothing_now"),)
     return speaker.say("nothing_now"), speaker.say("if_again", action=first[0])
 

@@ -159,7 +159,9 @@ class Story:
         too = [f for f in self.evidence.peers if f.bearing == lead.bearing and f.bearing in ("above", "below")]
         if too:
             return self.speaker.say("peers_too", list=self._hosts(too, usual=False))
-        if fine and lead.bearing in ("above", "below", "frozen") and not self.evidence.benign:
+        role = self.evidence.role
+        alone = not any(f.role == role and f.strange for f in self.evidence.felt)
+        if fine and alone and lead.bearing in ("above", "below", "frozen") and not self.evidence.benign:
             return self.speaker.say("peers_fine", list=self._hosts(fine[:2], usual=False), same=self.speaker.say("same"))
         return ""
 

@@ -19,6 +19,7 @@ from analyzer.explain.units import about, duration, pace, show
 from analyzer.records import Text
 
 MOST_SENTENCES = 5
+LONGEST_HEADLINE = 120  # what a pager shows
 WEAK = 0.5  # below this confidence a cause is called a guess
 _JUMPS = frozenset({"shift", "fast"})
 _CLIMBS = frozenset({"disk", "inodes", "memory", "swap", "temperature"})  # these climb, however steeply
@@ -38,12 +39,13 @@ def places(evidence: Evidence, speaker: Speaker) -> dict[str, str]:
     mount = next((value for name, value in lead.labels if name == "mountpoint"), "")
     peers = [f.host for f in evidence.peers if f.bearing == "usual"]
     onset = lead.onset if math.isfinite(lead.onset) else evidence.started
+    rest = len(evidence.dependents) - 3
     return {
         "host": evidence.host or speaker.say("this_server"),
         "instance": promql(evidence.host),
         "mount": mount or "/",
         "peer": peers[0] if peers else "",
-        "dependents": speaker.listed(list(evidence.dependents[:3])),
+        "dependents": speaker.listed([*evidence.dependents[:3], *([speaker.say("more", n=str(rest))] if rest > 0 else [])]),
         "since": speaker.of(evidence.clock(onset)),
         "role": evidence.role,
     }
@@ -82,7 +84,8 @@ class Writer:
             return self.speaker.say(special[lead.bearing], **values)
         if not values["reading"]:
             return self.speaker.say("head_strange", **values)
-        return self.speaker.say("head", **values, usual=self.speaker.usually(lead))
+        text = self.speaker.say("head", **values, usual=self.speaker.usually(lead))
+        return text if len(text) <= LONGEST_HEADLINE else self.speaker.say("head_short", **values)
 
     def _ended_headline(self) -> str:
         evidence = self.evidence
@@ -97,7 +100,8 @@ class Writer:
         """What is observed; what moved with it; who feels it; what that rules out; the likely cause and how sure."""
         story = Story(self.evidence, self.known, self.speaker)
         if self.evidence.state == "resolved":
-            parts = [self._ended(), story.felt_then(), self._was()]
+            quiet = self.evidence.closed_because in ("new_normal", "maintenance")
+            parts = [self._ended()] if quiet else [self._ended(), story.felt_then(), self._was()]
         else:
             parts = [self._observed(), story.ahead_of(self._due()), story.felt(), story.ruled_out(), self._cause(story)]
         hosts = {fact.host for _, fact in self.evidence.facts()} | {self.evidence.host}
@@ -195,8 +199,6 @@ class Writer:
         return self.speaker.say(name, **values, now=now)
 
     def _was(self) -> str:
-        if self.evidence.closed_because in ("new_normal", "maintenance"):
-            return ""
         if self.evidence.kind in ("unknown", "crash"):
             return self.speaker.say("was_unknown")
         return self.speaker.say("was", name=self.speaker.of(self.known.name))
