@@ -15,6 +15,8 @@ from exporter.fleet import catalog, faults, scenarios
 from exporter.fleet.families import APPLICATION
 from exporter.fleet.faults import Fault, Truth
 from exporter.fleet.load import BIG, Load, Readings
+from exporter.fleet.model import State
+from exporter.fleet.noise import Floats
 from exporter.fleet.seasons import DAY
 from exporter.render import Page
 
@@ -243,6 +245,13 @@ class Fleet:
             if self._tick is None or self._tick[0] != at or self._tick[1] is not planted:
                 self._tick = (at, planted, self.load.readings([at], planted))
             return self._tick[2]
+
+    def moment(self, now: float) -> tuple[State, Floats]:
+        """The state beneath the readings at a time, and when each server booted, [server]."""
+        with self._lock:
+            planted = self.faults(now)
+            booted = self.load.readings([now], planted, metrics=("node_boot_time_seconds",)).values[:, 0]
+            return self.load.state([now], planted), booted
 
     def fresh(self, now: float) -> bool:
         """Whether a page can be had at once, without evaluating the fleet anew."""

@@ -15,12 +15,13 @@ import numpy.typing as npt
 
 from exporter.fleet import catalog, noise
 from exporter.fleet import effects as effects_of
-from exporter.fleet.counters import RATES, Counters, Planted
+from exporter.fleet.counters import Counters, Planted
 from exporter.fleet.effects import Place
 from exporter.fleet.faults import Fault
 from exporter.fleet.life import REBOOT
 from exporter.fleet.model import Model, State
 from exporter.fleet.noise import Floats
+from exporter.fleet.rates import MODES, RATES
 from exporter.fleet.roles import per_server
 from exporter.fleet.rows import STUCK, Host, Labels, Slot, slots
 
@@ -82,7 +83,7 @@ class Load:
     def __init__(self, seed: int = 1, servers: Sequence[catalog.Server] | None = None) -> None:
         self.servers = tuple(servers) if servers is not None else catalog.build()
         big = len(self.servers) > BIG
-        self.model = Model(seed, self.servers, longest_days=30 if big else 420)
+        self.model = Model(seed, self.servers, longest_days=30 if big else 900)
         self.counters = Counters(self.model, block_hours=1 if big else 12)
         self.seed = seed
         self._host = self._hosts()
@@ -273,9 +274,7 @@ class Load:
 
     def _idle(self, counts: dict[str, Floats], booted: Floats, times: Floats, owners: Indices, cpu: int) -> Floats:
         """Idle time of a processor: what its other modes leave of the time since its counters began."""
-        busy = sum(
-            (counts[f"cpu_{mode}"][owners] for mode in ("user", "system", "nice", "irq", "softirq", "iowait", "steal")), np.zeros(1)
-        )
+        busy = sum((counts[f"cpu_{mode}"][owners] for mode in MODES), np.zeros(1))
         leaning = counts["cpu_user_lopsided"][owners] + counts["cpu_system_lopsided"][owners]
         idle = times - booted[owners] - busy - self._side(owners, cpu) * leaning
         return np.round(np.floor(idle * 100 + 1e-6) * 0.01, 2)

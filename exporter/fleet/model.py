@@ -96,7 +96,7 @@ class Model:
         Longest time between two boots of a server.
     """
 
-    def __init__(self, seed: int, servers: Sequence[catalog.Server], longest_days: int = 420) -> None:
+    def __init__(self, seed: int, servers: Sequence[catalog.Server], longest_days: int = 900) -> None:
         self.seed = seed
         self.groups = -(-len(servers) // catalog.SIZE)
         self.size = self.groups * catalog.SIZE

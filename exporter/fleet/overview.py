@@ -34,9 +34,7 @@ def servers(fleet: Fleet, chosen: Sequence[catalog.Server], now: float) -> list[
     """Server objects with their newest readings."""
     if not chosen:
         return []
-    planted = fleet.faults(now)
-    state = fleet.load.state([now], planted)
-    booted = fleet.load.readings([now], planted, metrics=("node_boot_time_seconds",)).values[:, 0]
+    state, booted = fleet.moment(now)
 
     def at(values: Floats, server: catalog.Server) -> float:
         group, member = divmod(server.index, catalog.SIZE)

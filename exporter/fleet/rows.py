@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from exporter.fleet import catalog
-from exporter.fleet.counters import MODES
 from exporter.fleet.model import State
 from exporter.fleet.noise import Floats
+from exporter.fleet.rates import MODES
 
 Labels = tuple[tuple[str, str], ...]
 FILE_HANDLES = 262_144.0
@@ -39,7 +39,7 @@ Gauge = Callable[[State, Host], Floats]
 class Slot:
     """One series that some servers show.
 
-    Exactly one of `gauge`, `counter` (name in `counters.RATES`), `idle` (processor number) and `constant` says where values
+    Exactly one of `gauge`, `counter` (name in `rates.RATES`), `idle` (processor number) and `constant` says where values
     come from; `lopsided` is added to a counter with `tilt` as factor.
     """
 
