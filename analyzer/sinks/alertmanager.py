@@ -224,12 +224,20 @@ class AlertmanagerSink:
 
     async def send(self) -> bool:
         """Send everything that is due to everyone once. False: someone has not got it, so come back soon."""
-        gone = self._outbox.forget(self._monotonic())
-        if gone:
-            await self._store.forget_alerts(gone)
+        await self._tidy()
         groups = self._outbox.due()
         told = await asyncio.gather(*(self._tell(at, groups) for at in range(len(self._targets)))) if groups else [True]
         return all(told)
+
+    async def _tidy(self) -> None:
+        """Agree with the store. One that is sick keeps nobody from being told."""
+        try:
+            self._outbox.refresh(await self._store.alerts(), self._monotonic())
+            gone = self._outbox.forget(self._monotonic())
+            if gone:
+                await self._store.forget_alerts(gone)
+        except Exception as e:  # noqa: BLE001  # see above
+            log.warning("the store could not be asked for alerts; those in memory are sent", reason=escape(str(e)))
 
     async def _tell(self, at: int, groups: list[list[Alert]]) -> bool:
         target, clock = self._targets[at], self._clocks[at]

@@ -59,6 +59,13 @@ class Outbox:
             self.put(alert, tick)
         self._untold = {incident for incident in self._firing if incident.startswith(SELF)}
 
+    def refresh(self, stored: Iterable[Alert], tick: float) -> None:
+        """Take what another sink over the same store did meanwhile (a reload runs two for a moment): new alerts, and ends."""
+        for alert in stored:
+            mine = self._rows.get(alert.key)
+            if mine is None or (mine.state == "firing" and alert.state == "resolved"):
+                self.put(alert, tick)
+
     def put(self, alert: Alert, tick: float) -> None:
         """Add or replace one alert."""
         self._rows[alert.key] = alert

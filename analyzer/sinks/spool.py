@@ -6,6 +6,7 @@ old end and is counted. When the disk refuses, bodies wait in memory.
 """
 
 import os
+import time as clocks
 import zlib
 from collections import deque
 from dataclasses import dataclass
@@ -43,7 +44,10 @@ class Spool:
         self._bytes = 0
         self._next = 0
         if directory is not None:
-            self._open(directory)
+            directory.mkdir(parents=True, exist_ok=True)
+            for left in directory.glob("*.tmp"):
+                left.unlink(missing_ok=True)
+            self._adopt(directory)
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -65,9 +69,9 @@ class Spool:
 
     def push(self, time: float, samples: int, body: bytes) -> list[Batch]:
         """Put a body at the end. Returns what had to go from the old end to make room."""
-        stored = self._write(self._next, time, samples, body)
-        self._queue.append(Batch(self._next, time, samples, len(body), None if stored else body))
-        self._next += 1
+        number = self._next = max(self._next + 1, clocks.time_ns() // 1000)  # never the name of a file of another spool here
+        stored = self._write(number, time, samples, body)
+        self._queue.append(Batch(number, time, samples, len(body), None if stored else body))
         self._bytes += len(body)
         dropped = []
         while self._bytes > self.max_bytes and len(self._queue) > 1:
@@ -76,6 +80,8 @@ class Spool:
 
     def head(self) -> Batch | None:
         """The oldest batch with its body; None when nothing waits. One that cannot be read any more is taken off and counted."""
+        if not self._queue and self.directory is not None:
+            self._adopt(self.directory)  # what another spool left here, before a reload
         while self._queue:
             first = self._queue[0]
             if first.body is not None:
@@ -83,7 +89,7 @@ class Spool:
             body = self._read(self._path(first.number))
             if body is not None:
                 return Batch(first.number, first.time, first.samples, first.size, body[2])
-            self.damaged += 1
+            self.damaged += self._path(first.number).exists()
             self.pop()
         return None
 
@@ -110,10 +116,7 @@ class Spool:
     def _path(self, number: int) -> Path:
         return (self.directory or Path()) / f"{number:020d}.rw"
 
-    def _open(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        for left in directory.glob("*.tmp"):
-            left.unlink(missing_ok=True)
+    def _adopt(self, directory: Path) -> None:
         for path in sorted(directory.glob("*.rw")):
             found = self._read(path)
             if found is None or not path.stem.isdigit():
@@ -123,7 +126,7 @@ class Spool:
             time, samples, body = found
             self._queue.append(Batch(int(path.stem), time, samples, len(body), None))
             self._bytes += len(body)
-            self._next = int(path.stem) + 1
+            self._next = int(path.stem)
 
     def _write(self, number: int, time: float, samples: int, body: bytes) -> bool:
         if self.directory is None:

@@ -327,6 +327,18 @@ async def test_an_end_that_was_stored_but_never_sent_because_of_a_kill_is_sent_a
         assert (s.server.firing, s.server.resolves) == ([], 1)
 
 
+async def test_two_sinks_over_one_store_during_a_reload_agree():
+    async with scene() as s:
+        old = s.sink
+        await s.put(opened())
+        fresh = s.make()
+        await fresh._load()
+        await old.put(resolved())
+        await old.send()
+        await fresh.send()
+        assert (s.server.firing, s.server.resolves) == ([], 1)
+
+
 async def test_an_alert_whose_incident_was_lost_for_good_ends_after_half_an_hour():
     async with scene() as s:
         await s.put(opened())

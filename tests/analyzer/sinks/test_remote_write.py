@@ -620,10 +620,23 @@ def test_a_damaged_or_half_written_file_of_the_queue_is_left_out(tmp_path):
     spool = Spool(tmp_path)
     for i in range(3):
         spool.push(NOW + i, 1, b"body%d" % i)
-    (tmp_path / f"{1:020d}.rw").write_bytes(b"OMRW1\n1.0 1 00000000\nflipped")
+    sorted(tmp_path.iterdir())[1].write_bytes(b"OMRW1\n1.0 1 00000000\nflipped")
     (tmp_path / f"{9:020d}.tmp").write_bytes(b"half")
     again = Spool(tmp_path)
     assert ([again.pop().time for _ in range(len(again))], again.damaged) == ([NOW, NOW + 2], 1)
+
+
+def test_two_queues_over_one_folder_during_a_reload_lose_nothing(tmp_path):
+    old = Spool(tmp_path)
+    old.push(NOW, 1, b"first")
+    fresh = Spool(tmp_path)
+    old.push(NOW + 1, 1, b"second")
+    fresh.push(NOW + 2, 1, b"third")
+    found = []
+    while batch := fresh.head():
+        found.append(batch.body)
+        fresh.finish(batch.number)
+    assert (sorted(found), fresh.damaged, old.head(), old.damaged) == ([b"first", b"second", b"third"], 0, None, 0)
 
 
 def test_a_full_disk_keeps_the_queue_in_memory(tmp_path):
