@@ -194,6 +194,18 @@ class Evidence:
     changes: tuple[Change, ...] = ()
     names: Mapping[str, str] | None = None
 
+    @property
+    def began(self) -> float:
+        """Since when the lead is strange."""
+        return self.lead.onset if math.isfinite(self.lead.onset) else self.started
+
+    @property
+    def over(self) -> float:
+        """When it ended: for a server that was down its start, otherwise the lead's own end; now where neither is known."""
+        if self.lead.was == "down" and math.isfinite(self.restarted):
+            return self.restarted
+        return next((t for t in (self.lead.ended, self.ended) if t is not None), self.time)
+
     def facts(self) -> Iterator[tuple[str, Fact]]:
         """Every reading, with its part in the story."""
         yield "lead", self.lead
@@ -216,13 +228,11 @@ class Evidence:
             texts += [value for _, value in fact.labels]
             texts += self._since(fact.onset) + self._since(NAN if fact.ended is None else fact.ended)
         texts += self._since(self.started) + self._since(self.restarted)
-        if math.isfinite(self.restarted):
-            texts += [
-                units.duration(abs(self.restarted - since)).en for since in (self.lead.onset, self.started) if math.isfinite(since)
-            ]
         texts += self._since(NAN if self.ended is None else self.ended)
-        if self.ended is not None:
-            texts.append(units.duration(self.ended - self.started).en)
+        if math.isfinite(self.began):
+            texts += [units.duration(max(0.0, self.over - self.began)).en, self.clock(self.over).en]
+        if math.isfinite(self.restarted) and math.isfinite(self.began):
+            texts.append(units.duration(abs(self.restarted - self.began)).en)
         texts += self._ahead()
         for suspect in self.suspects:
             texts += [suspect.host, percent(suspect.confidence)]

@@ -38,7 +38,6 @@ def places(evidence: Evidence, speaker: Speaker) -> dict[str, str]:
     lead = evidence.lead
     mount = next((value for name, value in lead.labels if name == "mountpoint"), "")
     peers = [f.host for f in evidence.peers if f.bearing == "usual"]
-    onset = lead.onset if math.isfinite(lead.onset) else evidence.started
     rest = len(evidence.dependents) - 3
     return {
         "host": evidence.host or speaker.say("this_server"),
@@ -46,7 +45,7 @@ def places(evidence: Evidence, speaker: Speaker) -> dict[str, str]:
         "mount": mount or "/",
         "peer": peers[0] if peers else "",
         "dependents": speaker.listed([*evidence.dependents[:3], *([speaker.say("more", n=str(rest))] if rest > 0 else [])]),
-        "since": speaker.of(evidence.clock(onset)),
+        "since": speaker.of(evidence.clock(evidence.began)),
         "role": evidence.role,
     }
 
@@ -128,7 +127,7 @@ class Writer:
         evidence = self.evidence
         began = evidence.restarted if math.isfinite(evidence.restarted) else evidence.lead.onset
         at = self.speaker.of(evidence.clock(began))
-        onset = evidence.lead.onset if math.isfinite(evidence.lead.onset) else evidence.started
+        onset = evidence.began
         away = onset < began - 60 and values["since"] != at
         return self.speaker.say(
             "away" if away else "restarted", **values | {"length": self.speaker.of(duration(began - onset))}, at=at
@@ -205,11 +204,10 @@ class Writer:
 
     def _ending(self) -> dict[str, str]:
         evidence = self.evidence
-        ended = next((t for t in (evidence.lead.ended, evidence.ended) if t is not None), evidence.time)
-        if evidence.lead.was == "down" and math.isfinite(evidence.restarted):
-            ended = evidence.restarted
-        start = evidence.lead.onset if math.isfinite(evidence.lead.onset) else evidence.started
-        return {"until": self.speaker.of(evidence.clock(ended)), "length": self.speaker.of(duration(max(0.0, ended - start)))}
+        return {
+            "until": self.speaker.of(evidence.clock(evidence.over)),
+            "length": self.speaker.of(duration(max(0.0, evidence.over - evidence.began))),
+        }
 
     # ---------------------------------------------------------------- values
 

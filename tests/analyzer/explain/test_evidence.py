@@ -197,3 +197,11 @@ def test_a_suffering_peer_is_not_called_fine():
     w.read("web-03", "cpu", 0.2, 0.1, 0.3, "web")
     text = LocalExplainer().explain(w.incident("web-01", "cpu", "cpu_runaway", affected=("web-02",)), w.board()).texts["en"]
     assert "alone" not in " ".join(text.sentences)
+
+
+def test_the_end_is_that_of_the_headlines_own_series():
+    w = World().find("a-01", "cpu", 0.2, 0.1, 0.3, 3600, state="resolved", ended=NOW - 900).find("a-01", "load", 30, 1, 3, 4200)
+    incident = w.incident("a-01", "cpu", "cpu_runaway", state="resolved", ended=NOW - 60, closed_because="recovered")
+    text = LocalExplainer().explain(incident, w.board()).texts["en"]
+    assert text.headline == "a-01: CPU use back to usual at 05:30 UTC, after 45 min"
+    assert "45" in gather(incident, w.board()).numbers()
