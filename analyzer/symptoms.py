@@ -14,10 +14,10 @@ from analyzer.records import Finding, Scores
 from analyzer.signals import Signal
 from analyzer.window import Floats, Ints
 
-FAINT_Z, CLEAR_Z = 3.0, 8.0  # robust deviations where a mark begins to count and where it counts fully
+FAINT_Z, CLEAR_Z = 2.0, 6.5  # robust deviations where a mark begins to count and where it counts fully
 FAINT_SCORE, CLEAR_SCORE = 0.5, 1.5  # the same for scores, where 1 is the edge of normal
 SEEN = 0.25  # weaker marks are not marks
-TRIFLE = 0.3  # what a deviation below the smallest worth a word counts
+TRIFLE = 0.5  # what a deviation below the smallest worth a word counts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
