@@ -59,6 +59,18 @@ async def test_unknown_numbers_come_back_as_unknown(tmp_path):
     assert (np.isnan(found[0].observed), found[0].expected) == (True, np.inf)
 
 
+async def test_numbers_straight_from_numpy_are_stored_as_numbers(tmp_path):
+    made = replace(INCIDENT, score=np.float64(5.0), opened=np.float64(NOW), benign=np.bool_(False))
+    words = replace(
+        EXPLANATION, evidence=({"value": np.float32(0.5), "rows": np.array([1, 2]), "at": np.int64(3), "odd": NOW.hex},)
+    )
+    async with opened_store(tmp_path) as store:
+        await store.put_report(report(incidents=(made,), explanations=(words,)))
+        found, explained = await store.incident("inc1")
+    assert (found.score, found.benign) == (5.0, False)
+    assert {k: explained.evidence[0][k] for k in ("value", "rows", "at")} == {"value": 0.5, "rows": [1, 2], "at": 3}
+
+
 async def test_nothing_yet_is_no_error(tmp_path):
     async with opened_store(tmp_path) as store:
         assert (await store.trackers(), await store.incident("x"), await store.findings()) == (None, None, ([], 0))

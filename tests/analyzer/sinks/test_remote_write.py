@@ -15,8 +15,10 @@ from aiohttp import web
 from analyzer.derived import LABEL_NAME, METRIC_NAME, STALE, Deriver
 from analyzer.sinks.backoff import Backoff, retry_after
 from analyzer.sinks.encoding import Encoder, split_series, varint
-from analyzer.sinks.remote_write import WriteSettings
+from analyzer.sinks.exposition import CONTENT_TYPE, Renderer
+from analyzer.sinks.remote_write import RemoteWrite, WriteSettings
 from analyzer.sinks.spool import Spool
+from deploy.local.servers import free_port
 from tests.analyzer.reports import INCIDENT, forecast, report, series
 from tests.analyzer.reports import NOW as REPORT_NOW
 from tests.analyzer.sinks.receivers import bits, decode, receiver, running, samples
@@ -714,12 +716,12 @@ class TestOnRealPrometheus:
         async def told():
             return await self.server_time(server)
 
-        from analyzer.sinks.remote_write import RemoteWrite
-
         return RemoteWrite(f"{server.url}/api/v1/write", client, server_time=told, **options)
 
     async def test_values_arrive_at_their_time_and_none_lies_in_the_future(self, prometheus):
-        server = prometheus("global: {scrape_interval: 15s}\n")
+        port = free_port()
+        target = f"{{job_name: itself, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}"
+        server = prometheus(f"global: {{scrape_interval: 1s}}\nscrape_configs: [{target}]\n", port=port)
         at = math.floor(await self.server_time(server)) - 2.0
         async with aiohttp.ClientSession() as client:
             writer = self.writer(server, client)
@@ -728,6 +730,9 @@ class TestOnRealPrometheus:
             await writer.write(derived({(("instance", "web-01"),): 9.0}, at + 10_800))
             await writer.drain(10)
             await writer.close()
+        async with asyncio.timeout(20):  # it begins to scrape some seconds after it is ready
+            while not await self.query(server, "count_over_time(up[4s]) >= 3"):
+                await asyncio.sleep(0.2)
         found = await self.query(server, "openmanager_y[4h]", time=at + 10_900)
         assert [row["values"] for row in found] == [[[at, "0.25"]]]
 
@@ -745,6 +750,22 @@ class TestOnRealPrometheus:
         before = await self.query(server, '{__name__=~"openmanager_(y|yhat|anomaly_score|incident_active)"}', time=at + 1)
         after = await self.query(server, '{__name__=~"openmanager_(y|yhat|anomaly_score|incident_active)"}', time=at + 3)
         assert (len(before), after) == (4, [])
+
+    async def test_derived_text_is_scraped_where_remote_write_is_not_open(self, prometheus):
+        deriver = Deriver()
+        deriver.series_of(report(series(("cpu", "web-01", ("job", "node"))), incidents=(INCIDENT,)))
+
+        async def text(request):
+            return web.Response(body=Renderer().render(deriver.newest()), headers={"Content-Type": CONTENT_TYPE})
+
+        async with running(text, "/derived/metrics") as base:
+            target = f"static_configs: [{{targets: ['{base.removeprefix('http://')}']}}]"
+            job = f"{{job_name: derived, honor_labels: true, metrics_path: /derived/metrics, {target}}}"
+            server = prometheus(f"global: {{scrape_interval: 1s}}\nscrape_configs: [{job}]\n", receiver=False)
+            async with asyncio.timeout(15):
+                while not (found := await self.query(server, "openmanager_y")):
+                    await asyncio.sleep(0.2)
+        assert found[0]["metric"] == {"__name__": "openmanager_y", "for": "cpu", "instance": "web-01", "job": "node"}
 
     async def test_the_receiver_off_names_the_flag(self, prometheus):
         server = prometheus("global: {scrape_interval: 15s}\n", receiver=False)
