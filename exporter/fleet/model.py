@@ -166,7 +166,10 @@ class _Step:
     def _jobs(self) -> None:
         """Nightly and weekly jobs: what they take of processor, disk and network."""
         self.job: dict[str, Floats | float] = dict.fromkeys(("nice", "read", "write", "send", "receive"), 0.0)
+        of_day = self.times % DAY
         for job in seasons.JOBS:
+            if not ((of_day >= job.hour * HOUR) & (of_day <= job.hour * HOUR + job.longest)).any():
+                continue
             level = seasons.running(job, self.m.seed, self.times)
             if not level.any():
                 continue

@@ -78,6 +78,11 @@ class Job:
     send: float
     receive: float
 
+    @property
+    def longest(self) -> float:
+        """Seconds after its hour until it is over on the slowest day."""
+        return 150 + self.minutes * 60 * 1.15
+
 
 MB = 1e6
 JOBS = (

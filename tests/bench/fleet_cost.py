@@ -71,9 +71,7 @@ async def _scrape_all(process: psutil.Process, url: str, count: int, seconds: fl
         scrapes = await _scrape(session, pages, seconds, count / INTERVAL)
         passed, spent = time.monotonic() - began, _cpu(process) - spent
     memory = process.memory_info().rss / 2**20
-    print(
-        f"{scrapes} scrapes in {passed:.0f} s: {1000 * spent / passed:.1f} ms CPU a second, {1000 * spent / scrapes:.3f} ms a scrape"
-    )
+    print(f"{scrapes} scrapes in {passed:.0f} s, CPU: {1000 * spent / passed:.1f} ms a second, {1000 * spent / scrapes:.2f} ms a scrape")
     print(f"{memory:.0f} MB")
 
 
