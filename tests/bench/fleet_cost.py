@@ -71,7 +71,8 @@ async def _scrape_all(process: psutil.Process, url: str, count: int, seconds: fl
         scrapes = await _scrape(session, pages, seconds, count / INTERVAL)
         passed, spent = time.monotonic() - began, _cpu(process) - spent
     memory = process.memory_info().rss / 2**20
-    print(f"{scrapes} scrapes in {passed:.0f} s, CPU: {1000 * spent / passed:.1f} ms a second, {1000 * spent / scrapes:.2f} ms a scrape")
+    each, second = 1000 * spent / scrapes, 1000 * spent / passed
+    print(f"{scrapes} scrapes in {passed:.0f} s: {second:.1f} ms CPU a second, {each:.2f} ms a scrape")
     print(f"{memory:.0f} MB")
 
 
