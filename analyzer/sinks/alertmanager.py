@@ -30,6 +30,7 @@ __all__ = ["AlertSettings", "AlertTexts", "AlertmanagerSink", "Target", "generat
 
 Mode = Literal["off", "observe", "on"]
 MOST_ALERTS: Final = 500  # in one request
+LAST_SEND: Final = 2.0  # seconds that a shutdown has for it
 TEXTS: Final = AlertTexts()
 BACKOFF: Final = Backoff(first=1.0, longest=30.0)
 
@@ -118,12 +119,16 @@ class AlertmanagerSink:
             self._task = asyncio.create_task(self._run(), name="alertmanager")
 
     async def close(self) -> None:
-        """Stop. Alerts stay in the store and go on firing in Alertmanager until their end passes."""
+        """Send once more and stop. Alerts stay in the store and go on firing in Alertmanager until their end passes."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        if task is None:
+            return
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SEND):  # what has just changed, and for the rest the longest time until we are back
+                await self.send()
 
     async def put(self, report: Report) -> None:
         """Take one report: store what began, ended or was superseded, then have it sent at once."""

@@ -180,7 +180,10 @@ class RemoteWrite:
 
     async def _next(self) -> Batch | None:
         async with self._lock:
-            self._drop(self.spool.expire(self._server.now()), "too_old")
+            if (
+                self._server.known or self._server_time is None
+            ):  # our own clock may be hours off: nothing is thrown away on its word
+                self._drop(self.spool.expire(self._server.now()), "too_old")
             return await asyncio.to_thread(self.spool.head)
 
     async def _finish(self, batch: Batch) -> None:

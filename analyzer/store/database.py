@@ -213,6 +213,7 @@ class Database:
         try:
             if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError("quick_check found damage")
+            self.path.chmod(0o600)  # findings name hosts and what ails them
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")  # a commit that returned survives a power cut
             self._migrate(connection)

@@ -86,7 +86,7 @@ async def running(handler, path="/api/v1/write"):
     """A handler behind a port on loopback."""
     app = web.Application(client_max_size=64 << 20)
     app.router.add_route("*", path, handler)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

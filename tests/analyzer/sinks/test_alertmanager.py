@@ -479,6 +479,28 @@ async def test_the_heartbeat_goes_on_by_itself():
     assert server.firing == [LABELS]
 
 
+async def test_p14_what_has_just_changed_is_sent_before_we_stop():
+    server = FakeAlertmanager(Time(NOW))
+    async with running(server.handle, "/api/v2/{what}") as url, aiohttp.ClientSession() as client:
+        sink = AlertmanagerSink([Target(url, client)], MemoryStore(), settings=ON)
+        await sink.start()
+        await sink.put(opened())
+        await sink.close()
+    assert server.firing == [LABELS]
+
+
+async def test_p14_a_stalled_alertmanager_does_not_hold_a_stop_up():
+    async def stall(request):
+        await asyncio.sleep(60)
+
+    async with running(stall, "/api/v2/{what}") as url, aiohttp.ClientSession() as client:
+        sink = AlertmanagerSink([Target(url, client)], MemoryStore(), settings=ON)
+        await sink.start()
+        await sink.put(opened())
+        async with asyncio.timeout(3):
+            await sink.close()
+
+
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [(0.9321, "ratio", "93.2%"), (3 << 20, "bytes", "3.0 MiB"), (2048.0, "bytes_per_second", "2.0 KiB/s"),

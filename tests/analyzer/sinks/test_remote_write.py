@@ -419,6 +419,22 @@ async def test_too_large_a_request_is_split():
     assert (len(got.stored), [len(samples(b)) for b in got.bodies]) == (10, [10, 5, 5])
 
 
+@pytest.mark.parametrize("status", [403, 405, 409, 415, 422])
+async def test_row_35_other_refusals_cost_one_request_and_are_counted(status):
+    got = await sent(ONE, script=[(status, "no", {})])
+    assert (len(got.requests), got.writer.counts["dropped", "unwanted"]) == (1, 1)
+
+
+async def test_an_hour_that_only_our_own_clock_claims_throws_nothing_away(tmp_path):
+    spool = Spool(tmp_path)
+    async with sender("http://127.0.0.1:9/api/v1/write", spool=spool) as writer:
+        await writer.write(derived(ONE, NOW - 5))
+    async with receiver() as got, sender(got.url, spool=Spool(tmp_path), time=Time(NOW + 7200), skew=-7200.0):
+        for _ in range(300):
+            await asyncio.sleep(0)
+    assert (got.requests, len(Spool(tmp_path))) == ([], 1)
+
+
 async def test_requests_hold_at_most_ten_thousand_series():
     async with receiver() as got, sender(got.url) as writer:
         await writer.write(derived(hosts(25_000)))
