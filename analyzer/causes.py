@@ -154,7 +154,7 @@ class Judge:
                 if words and not any(word in role or word in name.lower() for word in words):
                     merit[i, k] = NEVER
             if name in habits:
-                merit[i, batch] += HABIT
+                merit[i, batch] = max(merit[i, batch], merit[i, -1]) + HABIT
 
     def _demand(self, merit: Floats, symptoms: Symptoms, graph: Graph, at: list[int]) -> None:
         """More visitors come in through those who depend on a server; where these have no more, it is no surge of visitors."""

@@ -19,6 +19,7 @@ JOINS = 0.25  # how natural a finding must be to join
 SAME_HOST = 0.3  # what being on the same server is worth
 IN_PROPORTION = 1.6  # demand that doubled explains a processor that doubled, not one that tripled
 NAMED = 0.5
+FELT = ("response_time", "errors")
 EXCLUSIVE = {  # signals that only their own kinds move: elsewhere they are a failure of their own
     "disk": ("disk_fill",), "inodes": ("disk_fill",), "clock_skew": ("clock_skew",), "steal": ("steal",),
     "memory": ("memory_leak", "crash"), "swap": ("memory_leak",), "cache_hit": ("cache_stampede", "crash", "traffic_surge"),
@@ -121,6 +122,15 @@ class Grouping:
                 if strange[near]:
                     hosts.setdefault(self.graph.hosts[near])
         return list(hosts)
+
+    def felt(self, host: str, symptoms: Symptoms) -> bool:
+        """Do users of a server, or of those that need it, get slower answers or more errors?"""
+        if host not in self.graph.at:
+            return False
+        at = self.graph.at[host]
+        columns = [symptoms.signals.index(s) for s in FELT if s in symptoms.signals]
+        rows = [at, *self.graph.dependents(at)]
+        return bool((symptoms.strength[np.ix_(rows, columns)] >= SEEN).any()) if columns else False
 
     def blind_to(self, cases: Iterable[Case]) -> Symptoms:
         """The symptoms without what these cases explain."""

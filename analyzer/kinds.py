@@ -51,7 +51,7 @@ DATABASE = ("db", "sql", "data", "postgres", "mysql", "mongo", "maria", "oracle"
 
 PATTERNS: dict[str, Pattern] = {
     "cpu_runaway": Pattern(
-        core={"+cpu": 1.0, "+load": 0.5},
+        core={"+cpu": 1.0, "+load": 0.3},
         usual={"+load": 1.0, "+temperature": 0.3, "~context_switches": 0.3},
         may=BUSY, up=SLOWED, down=STARVED,
         against={"+requests": 1.2, "+disk_time": 0.6, "+iowait": 0.5, "+network_receive": 0.6, "+network_transmit": 0.6,

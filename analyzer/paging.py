@@ -8,11 +8,14 @@ import numpy as np
 
 from analyzer.cases import RANK, Case
 from analyzer.graph import Graph
+from analyzer.habits import WORK
 from analyzer.limits import Limits
 from analyzer.policy import Policy
 from analyzer.records import Finding, Severity
 
 FELT = ("response_time", "errors")
+LONGER = 6  # a server that merely works more than usual, and nobody knows why, may do so for longer
+LIKE_A_JOB = frozenset({"cpu_runaway", "unknown"})  # at first a job that somebody started looks the same
 NAMED_DIRECTLY = frozenset({"clock_skew", "stuck_metric"})  # one fact is all there is to see
 
 
@@ -57,9 +60,12 @@ def hold_back(case: Case, limits: Limits, now: float, policy: Policy) -> str:
         return ""
     if now - case.opened < policy.settle or case.kind == "crash":
         return "hold"
+    if case.kind in LIKE_A_JOB and not case.felt and now - case.opened < policy.doubt:
+        return "hold"
     if case.kind != "unknown" and case.confidence >= policy.page_confidence:
         return "" if _certain(case, steady, policy) else "evidence"
-    return "" if case.lone >= policy.lone_hold else "confidence"
+    only_work = not case.felt and all(f.signal in WORK for f in case.firing)
+    return "" if case.lone >= policy.lone_hold * (LONGER if only_work else 1) else "confidence"
 
 
 def _runs_out(finding: Finding, steady: list[Finding], limits: Limits, policy: Policy) -> bool:

@@ -26,6 +26,7 @@ class Policy:
     quiet_after : an incident ends when none of its findings has fired for so long.
     cooldown : what comes back within this time continues the old incident.
     settle : an incident pages this long after opening at the earliest, so that its root can show itself.
+    doubt : what might still prove a job that somebody started, and that no user feels, pages this long after opening.
     reroot_hold : so long must another root look better before an alerted incident is moved there.
     page_confidence, page_evidence : how sure of the kind, and how much corroborated strangeness, a page takes.
     lone_score, lone_hold : a single strange series or an unknown kind pages only above this score, held so long.
@@ -54,6 +55,7 @@ class Policy:
     quiet_after: float = 300.0
     cooldown: float = 3600.0
     settle: float = 60.0
+    doubt: float = 420.0
     reroot_hold: float = 180.0
     page_confidence: float = 0.5
     page_evidence: float = 1.0

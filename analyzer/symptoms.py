@@ -16,6 +16,7 @@ from analyzer.window import Floats, Ints
 
 FAINT_Z, CLEAR_Z = 2.0, 6.5  # robust deviations where a mark begins to count and where it counts fully
 FAINT_SCORE, CLEAR_SCORE = 0.5, 1.5  # the same for scores, where 1 is the edge of normal
+MOVING_Z, BEYOND = 1.5, 0.7  # a value three times as far out as the band reaches is a mark before its average is; this much of one
 SEEN = 0.25  # weaker marks are not marks
 TRIFLE = 0.5  # what a deviation below the smallest worth a word counts
 
@@ -82,11 +83,13 @@ def _strength(scores: Scores, signals: Mapping[str, Signal]) -> Floats:
     at = scores.series.signal
     floor = np.array([s.min_deviation if s else 0.0 for s in known] or [0.0])[at]
     relative = np.array([s.min_relative if s else 0.0 for s in known] or [0.0])[at]
-    with np.errstate(invalid="ignore", over="ignore"):
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         deviation = scores.value - scores.yhat
         by_z = (np.abs(scores.z) - FAINT_Z) / (CLEAR_Z - FAINT_Z)
         by_score = (scores.score - FAINT_SCORE) / (CLEAR_SCORE - FAINT_SCORE)
-        size = np.clip(np.fmax(np.nan_to_num(by_z), np.nan_to_num(by_score)), 0, 1)
+        band = np.where(deviation > 0, scores.upper - scores.yhat, scores.yhat - scores.lower)
+        by_band = np.where(np.abs(scores.z) >= MOVING_Z, BEYOND * np.clip((np.abs(deviation) / band - 1) / 2, 0, 1), 0.0)
+        size = np.clip(np.nanmax([by_z, by_score, by_band, np.zeros(len(by_z))], axis=0), 0, 1)
         side = np.where(np.abs(scores.z) >= 1, np.sign(scores.z), np.sign(deviation))
         trifle = np.abs(deviation) < np.fmax(floor, relative * np.abs(scores.yhat))
     size = np.where(trifle, TRIFLE * size, size)

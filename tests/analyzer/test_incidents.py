@@ -105,9 +105,16 @@ def test_normal_life_pages_nobody(live, edit):
     assert ([i.benign for i in found], live.paged()) == ([True], set())
 
 
-def test_a_runaway_process_pages_within_a_few_minutes(live):
-    live.run(runaway("web-1"), 3)
+def test_a_runaway_process_that_users_feel_pages_within_a_few_minutes(live):
+    live.run(both(runaway("web-1"), lambda s: strange(s, "web-1", "response_time", onset=120.0)), 3)
     assert len(live.paged()) == 1
+
+
+def test_a_runaway_process_that_nobody_feels_may_be_a_job_and_waits_a_little(live):
+    live.run(runaway("web-1"), 6)
+    early = live.paged()
+    live.run(runaway("web-1"), 5)
+    assert (early, len(live.paged())) == (set(), 1)
 
 
 def test_two_failures_at_once_stay_apart(live):
