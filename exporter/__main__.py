@@ -76,6 +76,9 @@ def switch_name(name: str) -> str:
     help="Time between two deployments.",
 )
 @click.option("--fleet.seed", "seed", type=int, default=1, show_default=True, help="Same seed, same readings.")
+@click.option(
+    "--fleet.fault", "faults", multiple=True, metavar="KIND:SERVER:SEVERITY:START:SECONDS", help="A fault that began before."
+)
 @click.option("--path.procfs", "procfs", default="/proc", show_default=True, help="Where procfs is mounted.")
 @click.option("--path.sysfs", "sysfs", default="/sys", show_default=True, help="Where sysfs is mounted.")
 @click.option("--path.rootfs", "rootfs", default="/", show_default=True, help="Where the machine's root is mounted.")
@@ -110,7 +113,7 @@ def configure(flags: dict[str, Any]) -> Config:
         web_config=flags["web_config"],
         tokens=flags["tokens"],
         external_urls=tuple(flags["external_urls"]),
-        fleet=FleetConfig(flags["size"], flags["deploy"], flags["deploy_interval"], flags["seed"]),
+        fleet=FleetConfig(flags["size"], flags["deploy"], flags["deploy_interval"], flags["seed"], tuple(flags["faults"])),
         host=Settings(
             paths=default_paths(flags["procfs"], flags["sysfs"], flags["rootfs"], flags["udev"]),
             collect=frozenset() if flags["bare"] else ON_BY_DEFAULT,

@@ -33,12 +33,16 @@ class FleetConfig:
         Time between two deployments in `auto`.
     seed
         Two fleets with the same seed and faults give the same readings.
+    faults
+        KIND:SERVER:SEVERITY:START:SECONDS of faults that began before this process, START in unix seconds: a fleet that goes on
+        where seeded history ends.
     """
 
     size: int = 20
     deploy: Literal["auto", "manual"] = "auto"
     deploy_interval_seconds: float = 1.0
     seed: int = 1
+    faults: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check(0 <= self.size <= LARGEST_FLEET, "--fleet.size", f"0 to {LARGEST_FLEET}", self.size)

@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
-from exporter.config import Config
+from exporter.config import Config, ConfigError
 from exporter.fleet.fleet import Fleet
 from exporter.fleet.web import add_fleet_routes
 from exporter.host.machine import Host
@@ -145,7 +145,19 @@ def make_fleet(config: Config, now: float) -> Fleet | None:
     it = config.fleet
     if it.size == 0:
         return None
-    return Fleet(seed=it.seed, size=it.size, start=now, deploy=it.deploy, deploy_interval_seconds=it.deploy_interval_seconds)
+    fleet = Fleet(seed=it.seed, size=it.size, start=now, deploy=it.deploy, deploy_interval_seconds=it.deploy_interval_seconds)
+    for text in it.faults:
+        plant_before(fleet, text, now)
+    return fleet
+
+
+def plant_before(fleet: Fleet, text: str, now: float) -> None:
+    """One `--fleet.fault`. Raises ConfigError naming the form."""
+    try:
+        kind, server, severity, start, length = text.split(":")
+        fleet.plant(kind, server, now, start=float(start), duration_seconds=float(length), severity=float(severity), before=True)
+    except ValueError as error:
+        raise ConfigError(f"--fleet.fault {text!r}: {error}; write KIND:SERVER:SEVERITY:START:SECONDS") from error
 
 
 def warm_up(fleet: Fleet, clock: Clock) -> Callable[[web.Application], Awaitable[None]]:

@@ -147,8 +147,10 @@ class Fleet:
         start: float | None = None,
         duration_seconds: float | None = None,
         severity: float = 0.6,
+        before: bool = False,
     ) -> Fault:
-        """Plant a fault from `start` (now when it is left out; never earlier, the past is already told).
+        """Plant a fault from `start` (now when it is left out; never earlier, the past is already told, unless `before` the first
+        page of this process was).
 
         Raises
         ------
@@ -162,14 +164,14 @@ class Fleet:
             if kind not in faults.KINDS and kind not in faults.HIDDEN:
                 raise ValueError(f"unknown fault kind {kind!r}; one of {', '.join(faults.KINDS)}")
             begin = now if start is None else start
-            if not now - 60 <= begin <= now + 30 * DAY:
+            if not before and not now - 60 <= begin <= now + 30 * DAY:
                 raise ValueError("start must lie between now and 30 days ahead")
             length = faults.kind_of(kind).duration_seconds if duration_seconds is None else duration_seconds
             faults.check(kind, found, severity, length)
             if sum(not f.over(now) for f in self._faults) >= MOST_FAULTS // 2:
                 raise ValueError(f"{MOST_FAULTS // 2} faults are planted already; lift some first")
             self._numbered += 1
-            fault = Fault(f"fault-{self._numbered:04d}", kind, hostname, max(begin, now), length, severity)
+            fault = Fault(f"fault-{self._numbered:04d}", kind, hostname, begin if before else max(begin, now), length, severity)
             self._keep((*self._faults, fault), now)
             return fault
 
