@@ -62,7 +62,7 @@ bench-speed: setup ## scoring and forecasting 10,000 series
 	$(BIN)/python -m tests.bench.speed
 
 bench-fleet: setup ## 1,000 simulated servers in one process
-	$(BIN)/python -m tests.bench.fleet
+	$(BIN)/python -m tests.bench.fleet_cost
 
 bench-host: servers ## reading this host, beside node_exporter
 	$(BIN)/python -m tests.bench.host
