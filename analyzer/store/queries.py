@@ -116,6 +116,19 @@ def incident(c: sqlite3.Connection, name: str) -> Any:
     return c.execute(sql, (name,)).fetchone()
 
 
+def explained_alerts(c: sqlite3.Connection, start: float | None, end: float | None, limit: int) -> list[Any]:
+    """(alert, its end or None, words) of alerts of others that touch the span, newest first; one row however many groups sent it."""
+    sql = """
+        SELECT w.body, json_extract(r.body, '$.ends'), e.body FROM webhook w
+        JOIN explanations e ON e.incident = w.fingerprint
+        LEFT JOIN webhook r ON r.group_key = w.group_key AND r.fingerprint = w.fingerprint AND r.status = 'resolved'
+            AND r.starts = w.starts
+        WHERE w.status = 'firing' AND coalesce(nullif(w.starts, 0), w.received) <= ?
+            AND (r.id IS NULL OR json_extract(r.body, '$.ends') >= ?)
+        GROUP BY w.fingerprint, w.starts ORDER BY w.id DESC LIMIT ?"""
+    return c.execute(sql, (1e12 if end is None else end, 0.0 if start is None else start, limit)).fetchall()
+
+
 def suppression_page(c: sqlite3.Connection, wanted: Wanted) -> tuple[list[Any], int]:
     """(time, host, signal, reason, score) rows, newest first, and how many there are."""
     where, values = _where(wanted, "")

@@ -184,6 +184,19 @@ class Store:
         rows = [(now, i) for i in ids]
         await self.database.write(lambda c: _many(c, "UPDATE webhook SET handled=? WHERE id=?", rows), keep=True)
 
+    async def has_ended(self, group_key: str, fingerprint: str, starts: float) -> bool:
+        """Whether the end of an alert that began then (or later) was told already: notifications may overtake each other."""
+        sql = "SELECT 1 FROM webhook WHERE group_key=? AND fingerprint=? AND status='resolved' AND starts >= ? LIMIT 1"
+        values = (group_key, fingerprint, starts)
+        return await self.database.read(lambda c: c.execute(sql, values).fetchone()) is not None
+
+    async def explained_alerts(
+        self, *, start: float | None = None, end: float | None = None, limit: int = 100
+    ) -> list[tuple[dict[str, Any], float | None, Explanation]]:
+        """Alerts of others that touch the span, their end (None while they fire) and our words, newest first."""
+        rows = await self.database.read(lambda c: queries.explained_alerts(c, start, end, limit))
+        return [(json.loads(alert), ended, decode(words, Explanation)) for alert, ended, words in rows]
+
     async def put_explanation(self, explanation: Explanation) -> None:
         """Words about something that is no incident of ours, under its own name."""
         await self.database.write(lambda c: queries.put_explanation(c, explanation), keep=True)
