@@ -43,7 +43,7 @@ async def main(folder, alertmanager, receiver, last):
     saved = await store.trackers()
     state = {"cycle": 0, "last": last} if saved is None else json.loads(saved[1])
     async with aiohttp.ClientSession() as client:
-        settings = AlertSettings(mode="on", cycle=1, resend=1)
+        settings = AlertSettings(mode="on", cycle=4, resend=1)  # 16 s until an alert ends: a start takes some
         alerts = AlertmanagerSink([Target(alertmanager, client)], store, settings=settings)
         writer = RemoteWrite(receiver, client, spool=Spool(folder / "spool"), backoff=Backoff(0.05, 0.2))
         await alerts.start()

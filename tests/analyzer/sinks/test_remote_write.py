@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import structlog
 from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analyzer.derived import LABEL_NAME, METRIC_NAME, STALE, Deriver
 from analyzer.sinks.backoff import Backoff, retry_after
@@ -35,6 +37,13 @@ async def sent(values, *, at=NOW, script=(), **options):
         await writer.drain(5)
         got.writer = writer
         return got
+
+
+async def until(check):
+    """Wait, in real time, for what a task does by itself."""
+    async with asyncio.timeout(10):
+        while not check():
+            await asyncio.sleep(0.01)
 
 
 async def stored_value(value):
@@ -429,9 +438,9 @@ async def test_an_hour_that_only_our_own_clock_claims_throws_nothing_away(tmp_pa
     spool = Spool(tmp_path)
     async with sender("http://127.0.0.1:9/api/v1/write", spool=spool) as writer:
         await writer.write(derived(ONE, NOW - 5))
-    async with receiver() as got, sender(got.url, spool=Spool(tmp_path), time=Time(NOW + 7200), skew=-7200.0):
-        for _ in range(300):
-            await asyncio.sleep(0)
+    time = Time(NOW + 7200)
+    async with receiver() as got, sender(got.url, spool=Spool(tmp_path), time=time, skew=-7200.0):
+        await until(lambda: len(time.slept) > 3)
     assert (got.requests, len(Spool(tmp_path))) == ([], 1)
 
 
@@ -534,8 +543,7 @@ async def test_p1_nothing_is_written_while_the_clocks_disagree():
     async with receiver() as got, sender(got.url, skew=-10_800.0, time=time) as writer:
         await writer.write(derived(ONE, NOW))
         await writer.write(derived(ONE, NOW - 10_800))
-        for _ in range(200):
-            await asyncio.sleep(0)
+        await until(lambda: writer.problem and len(time.slept) > 3)
         assert (got.requests, writer.paused, writer.counts["dropped", "future"]) == ([], True, 1)
         assert "clock is -10800.0 s from ours" in writer.problem
 
@@ -581,8 +589,7 @@ async def test_a_jump_of_our_clock_is_noticed_before_the_next_write():
         await writer.drain(5)
         time.wall += 7200
         await writer.write(derived(ONE, NOW + 7200))
-        for _ in range(200):
-            await asyncio.sleep(0)
+        await until(lambda: writer.counts["dropped", "future"])
     assert (len(got.stored), len(told), writer.counts["dropped", "future"]) == (1, 2, 1)
 
 
@@ -687,6 +694,24 @@ def test_the_encoder_says_what_google_says():
         ("Upper", "x"), ("__name__", "openmanager_y"), ("instance", "web-01"), ("mountpoint", "/var"),
     ]  # fmt: skip
     assert (request.timeseries[0].samples[0].value, request.timeseries[0].samples[0].timestamp) == (1.5, 1790000000000)
+
+
+NAMES = st.from_regex(LABEL_NAME, fullmatch=True).filter(lambda name: not name.startswith("__"))
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
+VALUES = st.floats(width=64)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(
+        st.dictionaries(NAMES, TEXTS, max_size=6).map(lambda d: tuple(sorted(d.items()))), VALUES, min_size=1, max_size=8
+    )
+)
+def test_whatever_the_labels_and_values_what_google_decodes_is_what_was_given(values):
+    (body,) = Encoder().bodies(derived(values).blocks, NOW)
+    got = decode(body.data).timeseries
+    assert [[(x.name, x.value) for x in s.labels] for s in got] == [sorted([*k, ("__name__", "openmanager_y")]) for k in values]
+    assert [bits(s.samples[0].value) for s in got] == [bits(v) for v in values.values()]
 
 
 def test_only_rows_with_a_sample_are_encoded_and_the_kept_layout_forgets_the_last_cycle():
