@@ -1,12 +1,15 @@
 """Alerts of others that came in by the webhook -> explained, stored, and where configured posted back as a companion.
 
 They were stored before Alertmanager got its 200; this works them off, oldest first, and marks each only when it is done, so that a
-kill in between explains it again rather than never. Our own alerts, and explanations of alerts, are never explained.
+kill in between explains it again rather than never. Our own alerts, and explanations of alerts, are never explained. Notifications
+may come twice, late, or after the end that they should precede: the result is the same.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Protocol
 
 from analyzer.records import Board, Explanation
 from analyzer.store import InboxRow, Store, StoreError
@@ -14,6 +17,7 @@ from service import logs
 
 BATCH = 50
 RETRY = 10.0
+WAIT = 120.0  # seconds that an alert may wait for the first cycle after a start: without a board there is little to say
 
 
 class AlertExplainer(Protocol):
@@ -39,12 +43,21 @@ class Inbox:
     Parameters
     ----------
     companions : None = explanations are stored and shown, not posted.
+    wait : seconds that an alert waits for a board before it is explained without one.
     """
 
     def __init__(
-        self, store: Store, explainer: AlertExplainer, board: Callable[[], Board | None], companions: Companions | None = None
+        self,
+        store: Store,
+        explainer: AlertExplainer,
+        board: Callable[[], Board | None],
+        companions: Companions | None = None,
+        *,
+        wait: float = WAIT,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._explainer, self._board, self._companions = store, explainer, board, companions
+        self._wait, self._clock = wait, clock
         self._wake = asyncio.Event()
         self._wake.set()  # a kill may have left something
         self._log = logs.get("inbox")
@@ -60,35 +73,49 @@ class Inbox:
             self._wake.clear()
             try:
                 while rows := await self._store.waiting_webhook(BATCH):
+                    if self._too_early(rows):
+                        await asyncio.sleep(min(1.0, self._wait))
+                        continue
                     await self.work_off(rows)
             except StoreError as error:
                 self._log.warning("alerts wait to be explained", reason=str(error))
                 self._wake.set()
                 await asyncio.sleep(RETRY)
 
+    def _too_early(self, rows: list[InboxRow]) -> bool:
+        return self._board() is None and 0 <= self._clock() - rows[0].received < self._wait
+
     async def work_off(self, rows: list[InboxRow]) -> None:
-        """Explain these and mark them done."""
+        """Explain these and mark them done. Raises StoreError."""
         for row in rows:
-            alert = row.alert
-            if alert["labels"].get("source") != "openmanager" and "explains" not in alert["labels"]:
-                await self._one(alert)
+            try:
+                await self._one(row)
+            except StoreError:
+                raise
+            except Exception:  # noqa: BLE001 - an alert that we stumble over must not keep all others waiting; logged
+                self._log.exception("an alert could not be explained", fingerprint=row.alert.get("fingerprint"))
         await self._store.handled_webhook([row.id for row in rows])
 
-    async def _one(self, alert: Mapping[str, Any]) -> None:
+    async def _one(self, row: InboxRow) -> None:
+        alert, labels = row.alert, row.alert["labels"]
+        if labels.get("source") == "openmanager" or "explains" in labels:
+            return
         if alert["status"] == "resolved":
             if self._companions:
                 await self._companions.end_companion(alert["fingerprint"])
             return
         words = await asyncio.to_thread(
-            self._explainer.explain_alert, alert["labels"], alert["annotations"], self._board(), alert["fingerprint"]
+            self._explainer.explain_alert, labels, alert["annotations"], self._board(), alert["fingerprint"]
         )
-        await self._store.put_explanation(words)
-        if self._companions:
-            await self._companions.companion(alert["labels"], alert["fingerprint"], annotations(words), alert["starts"])
+        await self._store.put_explanation(words if words.time > 0 else replace(words, time=row.received))
+        over = await self._store.has_ended(alert["group_key"], alert["fingerprint"], alert["starts"])
+        if self._companions and not over:
+            starts = alert["starts"] or row.received
+            await self._companions.companion(labels, alert["fingerprint"], annotations(words), starts)
 
 
 def annotations(words: Explanation) -> dict[str, str]:
-    """The words as annotations of an alert, in both languages."""
+    """The words as annotations of an alert, in every language."""
     out: dict[str, str] = {}
     for lang, text in words.texts.items():
         suffix = "" if lang == "en" else f"_{lang}"

@@ -168,9 +168,12 @@ class Store:
     async def put_webhook(self, alerts: Sequence[Incoming]) -> int:
         """Store alerts of a notification; returns how many are new. Raises StoreError: answer 503 and let the sender come back."""
         now = self._clock()
-        rows = [(a.group_key, a.fingerprint, a.status, a.starts, now, encode(a)) for a in alerts]
         sql = "INSERT OR IGNORE INTO webhook (group_key, fingerprint, status, starts, received, body) VALUES (?, ?, ?, ?, ?, ?)"
-        return await self.database.write(lambda c: _many(c, sql, rows))
+
+        def put(c: sqlite3.Connection) -> int:  # 10,000 alerts are encoded in the writer's thread, not on the loop
+            return _many(c, sql, [(a.group_key, a.fingerprint, a.status, a.starts, now, encode(a)) for a in alerts])
+
+        return await self.database.write(put)
 
     async def waiting_webhook(self, limit: int = 100) -> list[InboxRow]:
         """Alerts that came in and have not been dealt with, oldest first."""
