@@ -20,7 +20,8 @@ class Case:
 
     `merit` is smoothed over time; `quiet` counts seconds without a firing finding; `wants` is the host that looks like a better
     root, and since when; `lone` counts seconds at a score that may page without a name; `down` is how long the server did not
-    answer; `strongest` is the most that its findings' marks ever added up to; `felt`: users of the root or of what needs it notice.
+    answer; `strongest` is the most that its findings' marks ever added up to; `felt`: users of the root or of what needs it notice;
+    `stirs`: the root's disks work a little more.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Case:
     evidence: float = 0.0
     strongest: float = 0.0
     felt: bool = False
+    stirs: bool = False
     wants: str = ""
     wants_since: float = 0.0
     updated: float = 0.0

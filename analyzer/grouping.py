@@ -5,6 +5,7 @@ because each case is judged blind to what the others explain.
 """
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 
 import numpy as np
 
@@ -19,12 +20,14 @@ JOINS = 0.25  # how natural a finding must be to join
 SAME_HOST = 0.3  # what being on the same server is worth
 IN_PROPORTION = 1.6  # demand that doubled explains a processor that doubled, not one that tripled
 NAMED = 0.5
+DISKS, STIRRING_Z = ("disk_time", "iowait"), 1.2
 FELT = ("response_time", "errors")
 EXCLUSIVE = {  # signals that only their own kinds move: elsewhere they are a failure of their own
     "disk": ("disk_fill",), "inodes": ("disk_fill",), "clock_skew": ("clock_skew",), "steal": ("steal",),
     "memory": ("memory_leak", "crash"), "swap": ("memory_leak",), "cache_hit": ("cache_stampede", "crash", "traffic_surge"),
     "open_files": ("unknown",), "temperature": ("cpu_runaway", "unknown"),
 }  # fmt: skip
+GONE = ("down", "vanished")
 New = Callable[[Hypothesis, list[Finding]], Case]
 
 
@@ -40,6 +43,13 @@ class Grouping:
     def __init__(self, judge: Judge, graph: Graph, symptoms: Symptoms, scores: Scores, policy: Policy) -> None:
         self.judge, self.graph, self.symptoms, self.scores, self.policy = judge, graph, symptoms, scores, policy
 
+    @cached_property
+    def most_gone(self) -> bool:
+        """Are so many servers away that it is one story (a network, a rack, the scraper) and not many?"""
+        columns = [self.symptoms.signals.index(f"!{kind}") for kind in GONE]
+        away = int((self.symptoms.strength[:, columns] > 0).any(axis=1).sum())
+        return away >= max(3, self.policy.fleet_share * len(self.symptoms.hosts))
+
     def adopt(self, cases: Iterable[Case], finding: Finding) -> Case | None:
         """The open case that explains a new finding best, if any does."""
         fits = [(self.fit(case, finding), case.evidence, i, case) for i, case in enumerate(cases)]
@@ -50,6 +60,8 @@ class Grouping:
         """How naturally a finding belongs to a case, 0..1."""
         if finding.onset < case.started - self.policy.together:
             return 0.0
+        if finding.kind in GONE and self.most_gone and any(f.kind in GONE for f in case.firing):
+            return 1.0
         natural = self.explained(case.host, case.kind, finding)
         if case.host == finding.host:
             return natural if natural > 0 else 0.0 if self._foreign(case, finding) else SAME_HOST
@@ -132,6 +144,11 @@ class Grouping:
         rows = [at, *self.graph.dependents(at)]
         return bool((symptoms.strength[np.ix_(rows, columns)] >= SEEN).any()) if columns else False
 
+    def stirs(self, host: str) -> bool:
+        """Do its disks do a little more than usual, as for a job? Less than a mark, but more than noise once smoothed."""
+        rows = np.concatenate([self.scores.series.rows_of(signal=s, host=host) for s in DISKS])
+        return bool((self.scores.z[rows] >= STIRRING_Z).any())
+
     def blind_to(self, cases: Iterable[Case]) -> Symptoms:
         """The symptoms without what these cases explain."""
         cells: set[tuple[str, str]] = set()
@@ -161,6 +178,8 @@ class Grouping:
         return pairs
 
     def _same(self, a: Case, b: Case) -> bool:
+        if self.most_gone and all(any(f.kind in GONE for f in case.firing) for case in (a, b)):
+            return True
         if a.host == b.host and (a.kind == b.kind or ("unknown" in (a.kind, b.kind) and not self._own_failure(a, b))):
             return True
         if a.kind == "unknown" or a.confidence < NAMED or not b.firing or b.started < a.started - self.policy.together:

@@ -165,6 +165,7 @@ class Incidents:
             case.causes = tuple(cause(key, sure, symptoms, scores, grouping.graph) for key, sure in standing if sure >= 0.02)
             case.evidence = max(case.evidence, self._evidence(case, grouping, symptoms))
             case.felt = case.felt or grouping.felt(case.host, symptoms)
+            case.stirs = grouping.stirs(case.host)
 
     def _settle(self, case: Case, standing: list[tuple[Hypothesis, float]]) -> None:
         """Root and kind from the ranking; an alerted incident moves only to a root that looked better for a while."""

@@ -60,7 +60,7 @@ def hold_back(case: Case, limits: Limits, now: float, policy: Policy) -> str:
         return ""
     if now - case.opened < policy.settle or case.kind == "crash":
         return "hold"
-    if case.kind in LIKE_A_JOB and not case.felt and now - case.opened < policy.doubt:
+    if case.kind in LIKE_A_JOB and case.stirs and not case.felt and now - case.opened < policy.doubt:
         return "hold"
     if case.kind != "unknown" and case.confidence >= policy.page_confidence:
         return "" if _certain(case, steady, policy) else "evidence"
