@@ -85,7 +85,7 @@ class Baseline:
         return f.rules.clip(f.yhat - wide * np.maximum(c["down"], 1.0)), f.rules.clip(f.yhat + wide * np.maximum(c["up"], 1.0))
 
     def learn(self, f: Frame, mask: Bools, calm: Bools) -> None:
-        """Move level and profile towards the samples where `mask`; the spread and its skew where `calm`, not during a deviation."""
+        """Move the level towards the samples where `mask`; the spread and its skew where `calm`, not during a deviation."""
         c = self.c
         self._learn_level(f, mask)
         size = np.minimum(np.abs(f.x - f.yhat), 5.0 * f.sigma)
@@ -96,7 +96,6 @@ class Baseline:
             before = np.where(np.isfinite(c[name]), c[name], f.x)
             c[name][mask] = widest(before + fade * (f.x - before), f.x)[mask]
         c["known"][mask] += f.dt
-        self.profile.learn(f.now, f.x, mask)
 
     def _returning(self, now: float, pace: float, seen: Bools) -> None:
         """After a long gap the level is stale: it is trusted less, and the first minutes do not score."""

@@ -38,6 +38,7 @@ LONGEST_STEP = 3600.0
 COARSE = 300.0  # bootstrap reads older history this far apart
 RECENT = 2 * 86400.0  # and this much of its end as it is
 EPISODE = 600.0  # a deviation older than this is one event, however many samples it has
+YOUTH = 2 * DAY  # a series this young learns whatever comes
 ROWS = 2048  # bootstrap fills the profile of this many series at once
 
 
@@ -262,15 +263,28 @@ class Engine:
             if paused.any():
                 promoted = self.shadow.promote(f)
                 self._promote(promoted)
+            paused &= self.c["known"] >= YOUTH  # before that there is no normal to protect
             mask = plain & ~paused & ~promoted
+        daily = mask | (plain & self._habitual(f))
         if muted is not None:
             mask &= ~muted
+            daily &= ~muted
         episode = (f.now - self.c["onset"] > EPISODE) & (self.c["known"] > DAY) & (not past)
         self._learn_tails(j, mask, np.where(episode, 0.1, 1.0))
         for detector in self.members.values():
             detector.learn(f, mask)
         self.baseline.learn(f, mask, calm=mask & ~episode)
+        self.profile.learn(f.now, f.x, daily)
         return promoted
+
+    def _habitual(self, f: Frame) -> Bools:
+        """Anomalous samples that may still enter the usual day: its median over seven days shrugs off one odd day, and what
+        comes back every day becomes usual. Not on weekends, which are two days only, and not where a drift leans towards a limit.
+        """
+        if Clock.at(f.now, self.profile.utc_offset).week_day >= 5:
+            return np.zeros(len(f.x), bool)
+        habitual: Bools = (self.c["known"] >= 5 * DAY) & np.isnan(f.rules.limit)
+        return habitual
 
     def _learn_tails(self, j: Judged, mask: Bools, weight: Floats) -> None:
         """Tails learn from the side that matters, once the spread they are measured in is known.

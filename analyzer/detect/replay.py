@@ -63,7 +63,8 @@ def _host(train: Floats, test: Floats, step: float, chunk: int, tell: Progress) 
     """A host with a past: every metric on its own and all of them together."""
     m, n = train.shape[1], len(test)
     series = Series.build((f"c{i:02d}", "host", "", (("column", f"c{i:02d}"), ("instance", "host"))) for i in range(m))
-    past, at = COLD_START + step * np.arange(len(train)), COLD_START + step * (len(train) + np.arange(n))
+    times = np.asarray(COLD_START + step * np.arange(len(train) + n), np.float64)
+    past, at = times[: len(train)], times[len(train) :]
     engine, forecaster, host = Engine({}), Forecaster({}), HostModel(m, step)
     history = Window(series, past, train.T)
     engine.bootstrap(history)

@@ -62,10 +62,11 @@ class Ridge:
         """
         gram = inputs.T @ inputs
         gram[np.diag_indices_from(gram)] += RIDGE * np.trace(gram) / len(gram)
-        self.weights = np.linalg.solve(gram, inputs.T @ rows)
-        residual: Floats = rows - inputs @ self.weights
-        self.scale = np.maximum(residual.std(axis=0), 0.02)
-        return residual / self.scale
+        self.weights = np.asarray(np.linalg.solve(gram, inputs.T @ rows), np.float64)
+        left = rows - inputs @ self.weights
+        self.scale = np.maximum(left.std(axis=0), 0.02)
+        residual: Floats = np.asarray(left / self.scale, np.float64)
+        return residual
 
     def residual(self, inputs: Floats, row: Floats) -> Floats:
         """Row minus what was expected, in usual sizes: float64 [metrics]."""
