@@ -518,6 +518,17 @@ async def test_network_faults_are_retried(fault):
     assert (len(got.stored), writer.counts["sent", ""], writer.counts["post", "0"] >= 2) == (1, 1, True)
 
 
+async def test_a_slow_gateway_that_answers_503_for_a_while_is_outlived():
+    async with receiver() as got, FaultProxy("127.0.0.1", int(got.url.split(":")[2].split("/")[0])) as proxy:
+        proxy.status, proxy.headers, proxy.delay = 503, "Retry-After: 1\r\n", 0.05
+        async with sender(f"{proxy.url}/api/v1/write", time=(time := Time())) as writer:
+            await writer.write(derived(ONE))
+            await until(lambda: len(time.slept) >= 2)
+            proxy.status = None
+            await writer.drain(5)
+    assert (len(got.stored), writer.counts["sent", ""], writer.counts["post", "503"] >= 2) == (1, 1, True)
+
+
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 async def test_p2_at_most_one_request_in_each_backoff_step(status):
     time = Time()
