@@ -1,0 +1,1 @@
+"""What the containers of docker-compose.yml are told, and the small programs that some of them run."""
