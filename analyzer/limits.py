@@ -18,6 +18,9 @@ from analyzer.signals import Signal
 from analyzer.window import Key, Series
 
 
+RISING_Z = 2.5  # memory comes and goes; as long as it lies where it usually lies at this hour, its slope is no news
+
+
 @dataclass(slots=True)
 class _Watch:
     """One series that nears its limit: seconds for which the forecast has said so, and for which it has not."""
@@ -83,8 +86,10 @@ class Limits:
             key = forecast.series.key(i)
             row, signal = at.get(key, -1), self.signals.get(key[0])
             limit = signal.limit if signal else None
-            if row >= 0 and limit is not None and scores.value[row] >= self.policy.limit_level * limit:
-                found[key] = (row, float(forecast.until_limit[i]))
+            until = float(forecast.until_limit[i])
+            usual = scores.z[row] < RISING_Z and key[0] not in self.policy.only_fills and until >= self.policy.limit_critical
+            if row >= 0 and limit is not None and scores.value[row] >= self.policy.limit_level * limit and not usual:
+                found[key] = (row, until)
         return found
 
     def _positions(self, series: Series) -> dict[Key, int]:
