@@ -27,6 +27,7 @@ HUGE = 1e30
 TRACKED = (3600.0, 21600.0, 86400.0)  # horizons whose record is kept; others lean on the nearest
 MEMORY_HOURS = 96.0  # memory of an expert's record
 COVER = 0.9
+STEP = 0.3  # of the mean residual, how far one miss moves its side of the band
 MINUTES = 32
 LONGEST = 7 * 86400.0
 FIELDS = {
@@ -39,6 +40,7 @@ FIELDS = {
     "sum": Field(0.0),
     "n": Field(0.0),
     "last": Field(np.nan),
+    "judged": Field(0.0, (len(TRACKED),), np.float32),  # how often
     "move": Field(np.nan),  # mean absolute change from slot to slot
     "held": Field(0.0),
     "open": Field(0.0),
@@ -199,27 +201,29 @@ class Forecaster:
             ahead = h / SLOT
             made = forecasts(c["ring"], c["day"], tau - ahead, ahead, self._then(self.slot - int(ahead)))
             residual = x - pool(made, c["error"][:, j].T)
-            self._widen(j, residual)
+            rate = np.float32(1.0) / np.minimum(c["judged"][:, j] + 1, np.float32(MEMORY_HOURS))
+            self._widen(j, residual, rate)
+            c["judged"][np.isfinite(residual), j] += 1
             wrong = np.abs(made - x).T
             fresh = np.isfinite(wrong)
             error = c["error"][:, j]
-            moved = np.where(np.isnan(error), wrong, error + np.float32(1.0 / MEMORY_HOURS) * (wrong - error))
+            moved = np.where(np.isnan(error), wrong, error + rate[:, None] * (wrong - error))
             error[fresh] = moved[fresh]
 
-    def _widen(self, j: int, residual: Array32) -> None:
+    def _widen(self, j: int, residual: Array32, rate: Array32) -> None:
         """Move the band of one horizon: a miss moves its side out, a hit pulls both in a little."""
         c, ok = self.c, np.isfinite(residual)
         miss, size = c["miss"][:, j], np.abs(residual)
         begins = ok & np.isnan(miss)
         miss[begins] = size[begins]
         bounded = np.minimum(size, 6 * miss + np.float32(1e-12))
-        miss[ok] += (np.float32(1.0 / MEMORY_HOURS) * (bounded - miss))[ok]
+        miss[ok] += (rate * (bounded - miss))[ok]
         tail = (1.0 - COVER) / 2.0
         for side, sign in ((0, -1.0), (1, 1.0)):
             q = c["band"][:, j, side]
             q[begins] = (sign * 2.0 * size)[begins]
             out = sign * residual > sign * q
-            q[ok] += (sign * 0.12 * miss * (out / tail - 1.0) * tail)[ok]
+            q[ok] += (sign * STEP * miss * (out / tail - 1.0) * tail)[ok]
 
     def _then(self, slot: int) -> Recent:
         """What was recent when `slot` had just ended."""
@@ -316,6 +320,8 @@ class Forecaster:
 
     def _forget(self) -> None:
         """Drop series that sent nothing for long, when they are many."""
+        if not np.isfinite(self.last):
+            return
         seen = np.where(np.isnan(self.c["seen"]), self.last, self.c["seen"])
         gone = self.last - seen > self.forget_seconds
         if gone.any() and gone.sum() > max(0.02 * len(gone), 64):

@@ -363,6 +363,8 @@ class Engine:
 
     def _forget(self) -> None:
         """Drop series that sent nothing for long, all at once when they are many: rows stay stable in between."""
+        if not np.isfinite(self.last):
+            return
         seen = np.where(np.isnan(self.c["last_seen"]), self.last, self.c["last_seen"])
         gone = self.last - seen > self.settings.forget_seconds
         if gone.any() and gone.sum() > max(0.02 * len(gone), 64):
