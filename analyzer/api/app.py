@@ -1,9 +1,17 @@
 """The routes of the analyzer, by audience; one function adds them all."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial, wraps
+
 from aiohttp import web
 
-from analyzer.api import findings, grafana, webhook
+from analyzer.api import findings, grafana, people, webhook
 from analyzer.api.state import STATE, ApiState
+from analyzer.store import StoreError
+from service.http import Problem
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+V1 = "/api/v1"
 
 
 async def derived(request: web.Request) -> web.Response:
@@ -12,22 +20,47 @@ async def derived(request: web.Request) -> web.Response:
     return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
+ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/derived/metrics", derived),
+    ("POST", "/webhook/alertmanager", webhook.receive),
+    ("GET", f"{V1}/incidents", findings.incidents),
+    ("GET", f"{V1}/incidents/{{id}}", findings.incident),
+    ("POST", f"{V1}/incidents/{{id}}/feedback", people.feedback),
+    ("GET", f"{V1}/findings", findings.findings),
+    ("GET", f"{V1}/explanations/{{id}}", findings.explanation),
+    ("GET", f"{V1}/servers", findings.servers),
+    ("GET", f"{V1}/servers/{{hostname}}", findings.server),
+    ("GET", f"{V1}/readiness", findings.readiness),
+    ("GET", f"{V1}/suppressions", findings.suppressions),
+    ("GET", f"{V1}/maintenance", people.list_maintenance),
+    ("POST", f"{V1}/maintenance", people.add_maintenance),
+    ("DELETE", f"{V1}/maintenance/{{id}}", people.remove_maintenance),
+    ("GET", "/grafana/nodes", grafana.nodes),
+    ("GET", "/grafana/edges", grafana.edges),
+    ("GET", "/grafana/annotations", grafana.annotations),
+    ("GET", "/grafana/incidents", grafana.incidents),
+    ("GET", "/grafana/explanations", grafana.explanations),
+    ("GET", "/grafana/forecasts", grafana.forecasts),
+    ("GET", "/grafana/servers", grafana.servers),
+)
+
+
+def stored(handler: Handler) -> Handler:
+    """A store that cannot be asked or written just now is a 503 and not a fault of ours."""
+
+    @wraps(handler)
+    async def asked(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except StoreError as error:
+            raise Problem(503, "store", str(error), {"Retry-After": "5"}) from error
+
+    return asked
+
+
 def add_routes(app: web.Application, state: ApiState) -> None:
     """Give the application its state and every route that reads it."""
     app[STATE] = state
-    app.router.add_get("/derived/metrics", derived)
-    app.router.add_post("/webhook/alertmanager", webhook.receive)
-    v1 = "/api/v1"
-    app.router.add_get(f"{v1}/incidents", findings.incidents)
-    app.router.add_get(f"{v1}/incidents/{{id}}", findings.incident)
-    app.router.add_post(f"{v1}/incidents/{{id}}/feedback", findings.feedback)
-    app.router.add_get(f"{v1}/findings", findings.findings)
-    app.router.add_get(f"{v1}/servers", findings.servers)
-    app.router.add_get(f"{v1}/servers/{{hostname}}", findings.server)
-    app.router.add_get(f"{v1}/readiness", findings.readiness)
-    app.router.add_get(f"{v1}/suppressions", findings.suppressions)
-    app.router.add_get(f"{v1}/maintenance", findings.list_maintenance)
-    app.router.add_post(f"{v1}/maintenance", findings.add_maintenance)
-    app.router.add_delete(f"{v1}/maintenance/{{id}}", findings.remove_maintenance)
-    for name in ("nodes", "edges", "annotations", "incidents", "explanations", "forecasts", "servers"):
-        app.router.add_get(f"/grafana/{name}", getattr(grafana, name))
+    for method, path, handler in ROUTES:
+        add = app.router.add_get if method == "GET" else partial(app.router.add_route, method)  # GET comes with HEAD
+        add(path, stored(handler))

@@ -2,20 +2,19 @@
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from analyzer.records import Board, Cause, Explanation, Finding, Incident, Reason, Suppression, Text
+from analyzer.maintenance import Maintenance
+from analyzer.records import Cause, Explanation, Finding, Incident, Reason, Suppression, Text
 from analyzer.signals import Signal
+from service.http import rfc3339
 
 Json = dict[str, Any]
 
 
 def when(seconds: float | None) -> str | None:
     """Unix seconds -> RFC 3339 UTC to the millisecond; None and NaN -> None."""
-    if seconds is None or not math.isfinite(seconds):
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if seconds is None or not math.isfinite(seconds) else rfc3339(seconds)
 
 
 def number(value: float) -> float | None:
@@ -138,8 +137,22 @@ def suppression_json(line: Suppression) -> Json:
     }
 
 
+def maintenance_json(window: Maintenance) -> Json:
+    """One window."""
+    return {
+        "id": window.id,
+        "from": when(window.start),
+        "to": when(window.end),
+        "host": window.host,
+        "signals": list(window.signals),
+        "reason": window.reason,
+    }
+
+
 def plain(value: Any) -> Any:
-    """Any nested value with NaN and infinities as None."""
+    """Any nested value with NaN and infinities as None, and what numpy computed as Python's own."""
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
     if isinstance(value, float):
         return number(value)
     if isinstance(value, Mapping):
@@ -147,69 +160,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
     return value if isinstance(value, str | int | bool | None) else str(value)
-
-
-def server_json(board: Board, host: str, *, detail: bool, lang: str) -> Json:
-    """One server: health, worst signal, and with `detail` every signal with its band and forecast."""
-    series = board.scores.series
-    open_here = [i for i in board.incidents if i.host == host or host in i.affected]
-    out: Json = {
-        "hostname": host,
-        "role": series.roles[series.hosts.index(host)],
-        "health": number(board.health.get(host, math.nan)),
-        "score": number(board.server_score.get(host, math.nan)),
-        "state": board.server_state.get(host),
-        "incidents": [i.id for i in open_here],
-        "time": when(board.time),
-        "depends_on": list(board.topology.on(host)),
-        "dependents": list(board.topology.dependents(host)),
-    }
-    if detail:
-        out["signals"] = [row_json(board, int(row), lang) for row in series.rows_of(host=host)]
-    return out
-
-
-def row_json(board: Board, row: int, lang: str) -> Json:
-    """One series now: observed, expected, band, score, readiness, forecast."""
-    scores = board.scores
-    alias, labels = scores.series.key(row)
-    signal = board.signals.get(alias)
-    out: Json = {
-        **(signal_json(signal, lang) if signal else {"alias": alias}),
-        "labels": dict(labels),
-        "observed": number(scores.value[row]),
-        "expected": number(scores.yhat[row]),
-        "lower": number(scores.lower[row]),
-        "upper": number(scores.upper[row]),
-        "score": number(scores.score[row]),
-        "onset": when(scores.onset[row]),
-        "ready": number(scores.ready[row]),
-    }
-    if board.forecast is not None:
-        out["forecast"] = forecast_json(board, alias, labels)
-    return out
-
-
-def forecast_json(board: Board, alias: str, labels: tuple[tuple[str, str], ...]) -> Json | None:
-    """What is expected of one series, and when it reaches its limit."""
-    forecast = board.forecast
-    if forecast is None:
-        return None
-    at = int(forecast.series.positions([(alias, labels)])[0])
-    if at < 0:
-        return None
-    ahead = [
-        {
-            "seconds": h,
-            "expected": number(forecast.yhat[at, i]),
-            "lower": number(forecast.lower[at, i]),
-            "upper": number(forecast.upper[at, i]),
-        }
-        for i, h in enumerate(forecast.horizons)
-    ]
-    limit = {
-        "seconds": number(forecast.until_limit[at]),
-        "low": number(forecast.until_limit_low[at]),
-        "high": number(forecast.until_limit_high[at]),
-    }
-    return {"made": when(forecast.time), "ahead": ahead, "until_limit": limit}

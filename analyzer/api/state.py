@@ -9,6 +9,10 @@ from aiohttp import web
 from analyzer.records import Board
 
 
+async def _nothing() -> None:
+    """Nobody needs to know."""
+
+
 @dataclass(slots=True)
 class ApiState:
     """Handed to the application once; `board` follows the cycles.
@@ -16,10 +20,12 @@ class ApiState:
     Attributes
     ----------
     board : the newest board, None before the first cycle.
-    store : the durable side.
     reason : why there is no board yet, for people.
+    store : the durable side; may be set when the application starts.
     derived : the newest derived series as exposition text.
-    languages, default_language, now : what answers are written in, and our wall clock.
+    now : our wall clock, unix seconds.
+    default_language : what answers are written in where the request does not say.
+    maintenance_changed, wake_webhook : told after what their names say.
     """
 
     board: Callable[[], Board | None]
@@ -28,7 +34,7 @@ class ApiState:
     derived: Callable[[], bytes]
     now: Callable[[], float]
     default_language: str = "en"
-    maintenance_changed: Callable[[], Awaitable[None]] | None = None
+    maintenance_changed: Callable[[], Awaitable[None]] = field(default=_nothing)
     wake_webhook: Callable[[], None] = field(default=lambda: None)
 
 

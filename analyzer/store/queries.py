@@ -117,7 +117,7 @@ def incident(c: sqlite3.Connection, name: str) -> Any:
 
 
 def explained_alerts(c: sqlite3.Connection, start: float | None, end: float | None, limit: int) -> list[Any]:
-    """(alert, its end or None, words) of alerts of others that touch the span, newest first; one row however many groups sent it."""
+    """(alert, its end or None, words) of alerts of others that touch the span, newest first; once however many groups sent it."""
     sql = """
         SELECT w.body, json_extract(r.body, '$.ends'), e.body FROM webhook w
         JOIN explanations e ON e.incident = w.fingerprint
