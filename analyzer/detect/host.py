@@ -14,6 +14,7 @@ from analyzer.detect.ridge import DAY, Lagged, Ridge, Top
 from analyzer.window import Floats
 
 CLIP = 30.0
+HUGE = 1e30  # larger samples are taken as this: sums of them stay finite
 WINDOW = 5  # rows of the Mahalanobis member
 TAIL = 0.02
 
@@ -86,6 +87,7 @@ class HostModel:
         """Learn from history, rows float64 [time, metrics], NaN = no sample. Too little of it leaves the model silent."""
         if len(rows) < max(60, 4 * self.m):
             return
+        rows = np.clip(rows, -HUGE, HUGE)
         self._standard(rows)
         z = self._standardise(rows)
         self._learn_day(times, z)
@@ -146,7 +148,7 @@ class HostModel:
         self.deviation = np.maximum(np.nanstd(clean, axis=0), floor)
 
     def _standardise(self, rows: Floats) -> Floats:
-        z: Floats = np.clip((rows - self.mean) / self.deviation, -CLIP, CLIP)
+        z: Floats = np.clip((np.clip(rows, -HUGE, HUGE) - self.mean) / self.deviation, -CLIP, CLIP)
         return z
 
     def _learn_day(self, times: Floats, z: Floats) -> None:

@@ -132,6 +132,18 @@ def test_drift_towards_a_limit_never_is_normal():
     assert score[1, -1] >= 1.0
 
 
+def test_job_that_comes_every_weekday_becomes_usual():
+    engine, now = learned(WEB, days=7, step=600.0)
+    at = times(now, now + 5 * DAY, 600.0)
+    values = day(at, seed=5)
+    job = at % DAY // HOUR == 3
+    values[1, job] += 0.3
+    score = run(engine, WEB, at, values)[1]
+    nights = [np.nanmax(score[1, job & (at // DAY == START // DAY + 7 + n)]) for n in range(5)]
+    assert nights[0] >= 1.0
+    assert nights[4] < 1.0
+
+
 def test_muted_series_do_not_learn():
     engine, now = learned(WEB)
     before = engine.c["known"].copy()
