@@ -6,6 +6,7 @@ from functools import partial, wraps
 from aiohttp import web
 
 from analyzer.api import findings, grafana, people, webhook
+from analyzer.api.analyze import DESK, Desk, analyze
 from analyzer.api.state import STATE, ApiState
 from analyzer.store import StoreError
 from service.http import Problem
@@ -22,6 +23,7 @@ async def derived(request: web.Request) -> web.Response:
 
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/derived/metrics", derived),
+    ("POST", "/analyze", analyze),
     ("POST", "/webhook/alertmanager", webhook.receive),
     ("GET", f"{V1}/incidents", findings.incidents),
     ("GET", f"{V1}/incidents/{{id}}", findings.incident),
@@ -60,7 +62,8 @@ def stored(handler: Handler) -> Handler:
 
 def add_routes(app: web.Application, state: ApiState) -> None:
     """Give the application its state and every route that reads it."""
-    app[STATE] = state
+    app[STATE], app[DESK] = state, Desk()
+    app.on_cleanup.append(app[DESK].close)
     for method, path, handler in ROUTES:
         add = app.router.add_get if method == "GET" else partial(app.router.add_route, method)  # GET comes with HEAD
         add(path, stored(handler))
