@@ -174,7 +174,9 @@ class Findings:
 
     def _open(self, lines: list[Suppression], scores: Scores, score: Floats, quiet: Bools) -> None:
         track, policy = self.track, self.policy
-        need = np.where(score > policy.sharp_score, policy.sharp_hold, policy.hold)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            need = np.clip(policy.hold / score**2, policy.sharp_hold, policy.hold)
+        need = np.where(score > policy.sharp_score, policy.sharp_hold, need)
         ripe = (score > policy.open_score) & (track.above >= np.fmax(need, 1e-9)) & ~track.open & ~quiet
         early = ripe & (scores.ready < policy.ready_min) & ~track.up
         for row in np.flatnonzero(early).tolist():

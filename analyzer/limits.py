@@ -17,7 +17,6 @@ from analyzer.records import Finding, Forecast, Scores
 from analyzer.signals import Signal
 from analyzer.window import Key, Series
 
-
 RISING_Z = 2.5  # memory comes and goes; as long as it lies where it usually lies at this hour, its slope is no news
 
 

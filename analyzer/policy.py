@@ -14,8 +14,8 @@ class Policy:
     Attributes
     ----------
     open_score, close_score : a finding opens above the one and closes below the other.
-    hold : how long a score must stay above `open_score`.
-    sharp_score, sharp_hold : a much stronger score needs less time.
+    hold : how long a score must stay just above `open_score`; a stronger one less, by its square.
+    sharp_score, sharp_hold : above the one the other is enough, and it is the least.
     resolve_after : how long a score must stay below `close_score`.
     gone_after : a finding whose series sends nothing for so long ends as "gone".
     max_gap : the most that one step may count as time seen; a pause or a moved clock is not evidence.
@@ -54,7 +54,7 @@ class Policy:
     together: float = 900.0
     quiet_after: float = 300.0
     cooldown: float = 3600.0
-    settle: float = 60.0
+    settle: float = 30.0
     doubt: float = 420.0
     reroot_hold: float = 180.0
     page_confidence: float = 0.5

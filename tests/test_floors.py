@@ -10,7 +10,7 @@ FLOORS = {
     "analyzer": {
         0: ("window", "signals", "records", "duration", "yamlfile", "config", "identity", "policy"),
         1: ("detect", "forecast", "findings", "incidents", "causes", "kinds", "health", "maintenance", "explain", "promql", "evaluate",
-            "exposition", "derived", "states"),
+            "exposition", "derived", "states", "ledger", "plain", "limits", "graph", "symptoms", "habits", "grouping", "cases", "paging"),
         2: ("pipeline", "ports"),
         3: ("sources", "sinks", "store", "snapshot", "cache", "selfmetrics"),
         4: ("api", "runner", "replay"),

@@ -25,7 +25,7 @@ def fresh(**policy: float) -> Findings:
     return Findings(SIGNALS, Policy(**policy))
 
 
-HIGH = strange(calm(TABLE), "web-1", "cpu", score=1.5)
+HIGH = strange(calm(TABLE), "web-1", "cpu", score=1.02)
 
 
 def test_a_held_score_opens_one_finding():
@@ -43,6 +43,11 @@ def test_a_single_spike_opens_nothing_and_is_in_the_ledger():
     run(findings, calm(TABLE), HIGH)
     found, lines = findings.step(replace(calm(TABLE), time=120.0))
     assert (found, [(x.host, x.signal, x.reason) for x in lines]) == ([], [("web-1", "cpu", "hold")])
+
+
+def test_a_stronger_score_needs_less_time():
+    got = run(fresh(hold=120), calm(TABLE), *[strange(calm(TABLE), "web-1", "cpu", score=1.5)] * 8, every=15.0)
+    assert [len(found) for found in got].index(1) == 4
 
 
 def test_a_much_stronger_score_needs_less_time():
@@ -185,7 +190,7 @@ def test_the_table_may_grow_while_a_finding_is_open():
     findings = fresh()
     before = run(findings, *[HIGH] * 4)[-1][0].id
     wider = series("db-1", "web-1", "web-2", signals=("cpu", "memory", "up"))
-    found, _ = findings.step(replace(strange(calm(wider), "web-1", "cpu", score=1.5), time=240.0))
+    found, _ = findings.step(replace(strange(calm(wider), "web-1", "cpu", score=1.02), time=240.0))
     assert [f.id for f in found] == [before]
 
 
