@@ -23,7 +23,7 @@ import click
 from analyzer.signals import load_presets
 from deploy.local import seed, servers
 from deploy.local.layout import SEED_DAYS, Layout, alertmanager_yml, analyzer_yml, prometheus_yml
-from deploy.local.words import WORDS
+from deploy.local.words import WHY_NOT, WORDS
 from exporter.fleet.load import Load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -234,7 +234,7 @@ class Demo:
         if row["state"] == "resolved":
             self.say("ended", headline=words["headline"])
         elif not row["pages"]:
-            self.say("kept", headline=words["headline"], why=row["why_not"] or "-")
+            self.say("kept", headline=words["headline"], why=WHY_NOT[self.lang].get(row["why_not"], row["why_not"] or "-"))
         else:
             self.say("incident", headline=words["headline"])
             if self.planted_at:

@@ -75,7 +75,7 @@ def analyzer_yml(at: Layout, *, embedded: bool, with_alerts: bool, lang: str, ti
         reader |= {"source": "embedded", "sd_urls": [f"{at.url('exporter')}/sd"], "history": "15m", "history_step": SCRAPE}
     else:
         reader |= {"url": at.url("prometheus"), "selector": 'job="node"', "history": f"{SEED_DAYS}d"}
-    alerting: dict[str, object] = {"mode": "on" if with_alerts else "observe", "hold": "45s"}
+    alerting: dict[str, object] = {"mode": "on" if with_alerts else "observe", "hold": "30s"}
     if with_alerts:
         alerting["alertmanagers"] = [{"url": at.url("alertmanager")}]
     return yaml.safe_dump(

@@ -14,7 +14,7 @@ WORDS = {
         "planted": "FAULT     {kind} planted on {server} (severity {severity:g})",
         "finding": "FINDING   {host} {signal}: {observed} observed, {expected} expected",
         "incident": "INCIDENT  {headline}",
-        "kept": "NOTED     {headline} (not sent: {why})",
+        "kept": "NOTED     {headline} ({why})",
         "ended": "ENDED     {headline}",
         "alert": "ALERT     in Alertmanager: {name} {instance} [{severity}] {state} since {since}",
         "alert_gone": "RESOLVED  in Alertmanager: {name} {instance}",
@@ -38,7 +38,7 @@ WORDS = {
         "planted": "장애      {server}에 {kind} 발생시킴 (심각도 {severity:g})",
         "finding": "탐지      {host} {signal}: 관측값 {observed}, 예상값 {expected}",
         "incident": "인시던트  {headline}",
-        "kept": "기록만    {headline} (보내지 않은 이유: {why})",
+        "kept": "기록만    {headline} ({why})",
         "ended": "종료      {headline}",
         "alert": "알림      Alertmanager에 도착: {name} {instance} [{severity}] {state}, 시작 {since}",
         "alert_gone": "해제      Alertmanager에서 해제됨: {name} {instance}",
@@ -48,5 +48,24 @@ WORDS = {
         "stopped": "종료했습니다. 데이터는 {folder}에 남아 있습니다",
         "died": "{name}이(가) 스스로 종료되었습니다(종료 코드 {code}). 로그의 마지막 부분:",
         "not_ready": "{seconds:.0f}초가 지나도 준비되지 않았습니다. {folder}의 로그를 확인하세요",
+    },
+}
+
+WHY_NOT = {
+    "en": {
+        "hold": "nobody is told yet: it has to last",
+        "benign": "nobody is told: harmless",
+        "evidence": "nobody is told: too little speaks for it",
+        "confidence": "nobody is told: not sure enough what it is",
+        "flapping": "nobody is told: it comes and goes",
+        "observe": "nobody is told: mode observe",
+    },
+    "ko": {
+        "hold": "아직 알리지 않음: 조금 더 지속되는지 보는 중",
+        "benign": "알리지 않음: 해롭지 않은 변화",
+        "evidence": "알리지 않음: 뒷받침하는 근거가 부족함",
+        "confidence": "알리지 않음: 무엇인지 아직 확실하지 않음",
+        "flapping": "알리지 않음: 나타났다 사라지기를 반복함",
+        "observe": "알리지 않음: observe 모드",
     },
 }
