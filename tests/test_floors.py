@@ -9,8 +9,9 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {
     "analyzer": {
         0: ("window", "signals", "records", "duration", "yamlfile", "config", "identity", "policy"),
-        1: ("detect", "forecast", "findings", "incidents", "causes", "kinds", "health", "maintenance", "explain", "promql", "evaluate",
-            "exposition", "derived", "states", "ledger", "plain", "limits", "graph", "symptoms", "habits", "grouping", "cases", "paging"),
+        1: ("detect", "forecast", "findings", "incidents", "causes", "kinds", "health", "maintenance", "explain", "promql",
+            "evaluate", "exposition", "derived", "states", "ledger", "plain", "limits", "graph", "symptoms", "habits",
+            "grouping", "cases", "paging"),
         2: ("pipeline", "ports"),
         3: ("sources", "sinks", "store", "snapshot", "cache", "selfmetrics"),
         4: ("api", "runner", "replay"),
