@@ -6,7 +6,10 @@ Tables for people by default, `--json` for programs. Exit codes: 0 done, 1 refus
 
 import json
 import os
+import shutil
+import sqlite3
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +17,13 @@ import click
 
 from analyzer import remote
 from analyzer.config import load
-from analyzer.table import table
+from analyzer.table import table, wrapped
 from analyzer.yamlfile import ConfigError
 from service.build import VERSION
 
 EXPORTER = "http://127.0.0.1:10180"
 ANALYZER = "http://127.0.0.1:10181"
+NOTHING_OPEN = {"en": "No incident is open.", "ko": "열려 있는 인시던트가 없습니다."}
 
 
 def _echo_json(value: Any) -> None:
@@ -57,7 +61,8 @@ def check(config: Path, as_json: bool) -> None:
     click.echo(f"{config}: ok")
     click.echo(f"  reads   {parsed.reader.source} {parsed.reader.url}, {len(signals)} signals every {parsed.reader.interval:g} s")
     click.echo(f"  writes  {parsed.writer.mode} {parsed.writer.url if parsed.writer.mode == 'remote_write' else ''}".rstrip())
-    posts = {"off": "nothing is found out loud", "observe": "findings are kept, nothing is posted", "on": "alerts are posted"}
+    whom = ", ".join(manager.url for manager in parsed.alerting.alertmanagers)
+    posts = {"off": "nothing is posted", "observe": "findings are kept, nothing is posted", "on": f"incidents go to {whom}"}
     click.echo(f"  alerts  {parsed.alerting.mode}: {posts[parsed.alerting.mode]}")
 
 
@@ -65,20 +70,34 @@ def check(config: Path, as_json: bool) -> None:
 @click.argument("dataset", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="where the scores go, under the same names")
 @click.option("--chunk", default=1000, show_default=True, type=click.IntRange(1), help="rows a turn; changes nothing in the result")
-def replay(dataset: Path, out: Path, chunk: int) -> None:
+@click.option("--json", "as_json", is_flag=True)
+def replay(dataset: Path, out: Path, chunk: int, as_json: bool) -> None:
     """Score a data set (a .npz file, or a folder of them) by the code that runs live."""
     from analyzer import replay as replaying
 
-    files = replaying.files(dataset)
+    files = [file for file in replaying.files(dataset) if not (out.is_dir() and file.resolve().is_relative_to(out.resolve()))]
     if not files:
         raise click.UsageError(f"{dataset}: no .npz file in it")
-    with click.progressbar(files, label="replaying", file=sys.stderr, item_show_func=lambda f: f.name if f else "") as bar:
-        for file in bar:
-            try:
-                replaying.replay_file(file, replaying.target(file, dataset, out), chunk=chunk)
-            except replaying.DatasetError as error:
-                raise click.ClickException(f"{file}: {error}") from error
-    click.echo(f"{len(files)} files scored into {out}")
+    done = []
+    try:
+        rows = {file: replaying.count(file) for file in files}
+        with click.progressbar(length=sum(rows.values()), label="replaying", file=sys.stderr, show_pos=True) as bar:
+            for file in files:
+                to = replaying.target(file, dataset, out)
+                scored = replaying.replay_file(file, to, chunk=chunk, progress=_onward(bar))
+                done.append({"file": str(file), "scores": str(to), "rows": rows[file], "flagged": int(scored["flag"].sum())})
+    except (replaying.DatasetError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        _echo_json(done)
+    else:
+        click.echo(table(done, ("file", "rows", "flagged", "scores")))
+
+
+def _onward(bar: Any) -> Callable[[int], None]:
+    """Moves a bar by rows of one file, from where it stands."""
+    start = bar.pos
+    return lambda rows: bar.update(start + rows - bar.pos)
 
 
 @main.group()
@@ -89,41 +108,49 @@ def fault() -> None:
 @fault.command("add")
 @click.argument("kind")
 @click.argument("server")
-@click.option("--severity", default=0.7, show_default=True, type=click.FloatRange(0, 1))
-@click.option("--duration", default=1800.0, show_default=True, type=click.FloatRange(1, min_open=False), help="seconds")
+@click.option("--severity", default=0.6, show_default=True, type=click.FloatRange(0, 1))
+@click.option("--duration", type=click.FloatRange(1, 30 * 86400), help="seconds  [default: what the kind usually takes]")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
-def fault_add(remotes: dict[str, remote.Remote], kind: str, server: str, severity: float, duration: float, as_json: bool) -> None:
+def fault_add(
+    remotes: dict[str, remote.Remote], kind: str, server: str, severity: float, duration: float | None, as_json: bool
+) -> None:
     """Plant a fault of KIND on SERVER now."""
-    body = {"kind": kind, "server": server, "severity": severity, "duration_seconds": duration}
-    planted = _ask(remotes["exporter"], "POST", "/api/fleet/faults", body)
+    body: dict[str, Any] = {"kind": kind, "server": server, "severity": severity}
+    if duration is not None:
+        body["duration_seconds"] = duration
+    row = _ask(remotes["exporter"], "POST", "/api/fleet/faults", body)
     if as_json:
-        _echo_json(planted)
+        _echo_json(row)
     else:
-        row = planted.get("fault", planted)
-        click.echo(f"planted {row['id']}: {kind} on {server}, severity {severity:g}, for {duration:g} s")
+        click.echo(f"planted {row['id']}: {kind} on {server}, severity {severity:g}, until {row['end'] or 'it is lifted'}")
 
 
 @fault.command("list")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
 def fault_list(remotes: dict[str, remote.Remote], as_json: bool) -> None:
-    """Faults that are planted now."""
+    """Faults that are planted, active or yet to come."""
     answer = _ask(remotes["exporter"], "GET", "/api/fleet/faults")
-    rows = answer["faults"] if isinstance(answer, dict) else answer
     if as_json:
         _echo_json(answer)
+    elif answer["faults"]:
+        click.echo(table(answer["faults"], ("id", "kind", "server", "severity", "state", "start", "end", "benign", "origin")))
     else:
-        click.echo(table(rows, ("id", "kind", "server", "severity", "start", "duration_seconds", "benign")))
+        click.echo(f"No fault is planted. Kinds: {', '.join(answer['kinds'])}")
 
 
 @fault.command("remove")
-@click.argument("id")
+@click.argument("name", metavar="ID")
+@click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
-def fault_remove(remotes: dict[str, remote.Remote], id: str) -> None:  # noqa: A002 - the word that `list` shows
-    """Lift the fault ID."""
-    _ask(remotes["exporter"], "DELETE", f"/api/fleet/faults/{remote.quote(id)}")
-    click.echo(f"lifted {id}")
+def fault_remove(remotes: dict[str, remote.Remote], name: str, as_json: bool) -> None:
+    """Lift the fault ID, as `fault list` shows it."""
+    row = _ask(remotes["exporter"], "DELETE", f"/api/fleet/faults/{remote.quote(name)}")
+    if as_json:
+        _echo_json(row)
+    else:
+        click.echo(f"lifted {row['id']}: {row['kind']} on {row['server']}")
 
 
 @main.command()
@@ -139,41 +166,67 @@ def findings(remotes: dict[str, remote.Remote], server: str, signal: str, state:
     answer = _ask(remotes["analyzer"], "GET", "/api/v1/findings", query={k: v for k, v in chosen.items() if v})
     if as_json:
         _echo_json(answer)
+    elif not answer["findings"]:
+        click.echo("Nothing was found.")
     else:
         columns = ("state", "hostname", "signal", "kind", "observed", "expected", "peak", "onset", "ended")
         click.echo(table(answer["findings"], columns))
 
 
+def _spoken() -> str:
+    """Korean on a Korean terminal."""
+    return "ko" if os.environ.get("LANG", "").startswith("ko") else "en"
+
+
 @main.command()
-@click.argument("incident", required=False)
-@click.option("--lang", default="en", type=click.Choice(["en", "ko"]))
+@click.argument("name", required=False, metavar="[INCIDENT|FINGERPRINT]")
+@click.option("--lang", default=_spoken, type=click.Choice(["en", "ko"]), help="[default: the terminal's]")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
-def explain(remotes: dict[str, remote.Remote], incident: str | None, lang: str, as_json: bool) -> None:
-    """What INCIDENT is about and what to do; without one, every open incident."""
-    analyzer = remotes["analyzer"]
-    if incident:
-        rows = [_ask(analyzer, "GET", f"/api/v1/incidents/{remote.quote(incident)}", query={"lang": lang})]
+def explain(remotes: dict[str, remote.Remote], name: str | None, lang: str, as_json: bool) -> None:
+    """What an incident, or an alert of others by its fingerprint, is about and what to do; without one, every open incident."""
+    if name:
+        rows = [_one(remotes["analyzer"], name, lang)]
     else:
-        rows = _ask(analyzer, "GET", "/api/v1/incidents", query={"lang": lang, "state": "open"})["incidents"]
+        query = {"lang": lang, "state": "open", "limit": "1000"}
+        rows = _ask(remotes["analyzer"], "GET", "/api/v1/incidents", query=query)["incidents"]
     if as_json:
         _echo_json(rows)
         return
-    for row in rows:
-        click.echo(story(row) + "\n")
-    if not rows:
-        click.echo({"en": "No incident is open.", "ko": "열려 있는 인시던트가 없습니다."}[lang])
+    click.echo("\n\n".join(story(row) for row in rows) or NOTHING_OPEN[lang])
 
 
-def story(incident: dict[str, Any]) -> str:
-    """An incident as people read it on a terminal."""
-    words = incident.get("explanation") or {}
-    head = f"[{incident['severity']}] {words.get('headline') or incident['kind'] + ' ' + incident['hostname']}"
-    lines = [head, f"  {incident['id']}  {incident['state']}  {incident['started']}", ""]
+def _one(analyzer: remote.Remote, name: str, lang: str) -> Any:
+    """An incident, or words about an alert of others where no incident has that name."""
+    for path in (f"/api/v1/incidents/{remote.quote(name)}", f"/api/v1/explanations/{remote.quote(name)}"):
+        try:
+            return analyzer.ask("GET", path, query={"lang": lang})
+        except remote.RemoteError as error:
+            if error.status != 404:
+                raise click.ClickException(str(error)) from error
+    raise click.ClickException(f"{name}: no incident and no explained alert has this name")
+
+
+def story(row: dict[str, Any]) -> str:
+    """An incident, or an explanation of an alert of others, as people read it on a terminal."""
+    words = row.get("explanation") or (row if "headline" in row else {})
+    if "severity" in row:
+        head = f"[{row['severity']}] {words.get('headline') or row['kind'] + ' ' + row['hostname']}"
+        lines = [head, f"  {row['id']}  {row['state']}  {row['started']}"]
+    else:
+        lines = [words["headline"], f"  {row['id']}  {row['time']}"]
     if words.get("text"):
-        lines += [f"  {words['text']}", ""]
-    lines += [f"  {i}. {action}" for i, action in enumerate(words.get("actions", []), 1)]
-    return "\n".join(lines).rstrip()
+        lines += ["", *_wrapped(words["text"], "  ", "  ")]
+    if words.get("actions"):
+        lines.append("")
+    for i, action in enumerate(words.get("actions", []), 1):
+        lines += _wrapped(action, f"  {i}. ", "     ")
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, first: str, rest: str) -> list[str]:
+    """Lines no wider than the terminal."""
+    return wrapped(text, min(shutil.get_terminal_size((100, 24)).columns, 120), first, rest)
 
 
 @main.command()
@@ -183,8 +236,11 @@ def backup(config: Path, archive: Path) -> None:
     """Write the state that CONFIG names into ARCHIVE (.tar), while the analyzer runs or not."""
     from analyzer import archive as archives
 
-    size = archives.backup(_state_of(config), archive)
-    click.echo(f"{archive}: {size} bytes")
+    try:
+        size = archives.backup(_state_of(config), archive)
+    except (archives.ArchiveError, sqlite3.Error, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{archive}: {size:,} bytes")
 
 
 @main.command()
@@ -196,7 +252,7 @@ def restore(config: Path, archive: Path) -> None:
 
     try:
         aside = archives.restore(archive, _state_of(config))
-    except archives.ArchiveError as error:
+    except (archives.ArchiveError, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo("restored" + (f"; the state before is in {aside}" if aside else ""))
 

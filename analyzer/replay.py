@@ -36,8 +36,10 @@ def read(file: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
-        raise DatasetError(f"not a data set: {error}") from error
+    except (ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+        raise DatasetError(f"{file}: no .npz file of numbers") from error
+    except OSError as error:
+        raise DatasetError(f"{file}: {error.strerror or error}") from error
 
 
 def count(file: Path) -> int:
@@ -45,17 +47,18 @@ def count(file: Path) -> int:
     try:
         return rows(read(file))
     except (KeyError, TypeError) as error:
-        raise DatasetError("neither train, test and step_s nor value and ts are in it") from error
+        raise DatasetError(f"{file}: neither train, test and step_s nor value and ts are in it") from error
 
 
 def replay_file(
     file: Path, to: Path, *, chunk: int = CHUNK, progress: Callable[[int], None] | None = None
 ) -> dict[str, NDArray[Any]]:
     """Score a file and write what came out; returns it. `progress` is called with the number of rows done. Raises DatasetError."""
+    arrays = read(file)
     try:
-        scored = replay(read(file), chunk=chunk, progress=progress)
-    except (ValueError, TypeError) as error:  # arrays of a kind that no number can be made of
-        raise DatasetError(str(error)) from error
+        scored = replay(arrays, chunk=chunk, progress=progress)
+    except (DatasetError, ValueError, TypeError) as error:  # ValueError: arrays of a kind that no number can be made of
+        raise DatasetError(f"{file}: {error}") from error
     scored["score"] = np.nan_to_num(scored["score"], nan=0.0, posinf=0.0, neginf=0.0)  # a row that cannot be judged scores 0
     to.parent.mkdir(parents=True, exist_ok=True)
     beside = to.with_name(f".{to.name}.part")

@@ -1,4 +1,4 @@
-"""Rows -> a table for a terminal: columns as wide as what is in them, Korean counted two cells wide."""
+"""Rows and texts for a terminal: columns as wide as what is in them, lines as wide as it is, Korean counted two cells wide."""
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +17,17 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
     widths = [max(width(line[i]) for line in cells) for i in range(len(columns))]
     lines = ["  ".join(text + " " * (widths[i] - width(text)) for i, text in enumerate(line)).rstrip() for line in cells]
     return "\n".join(lines)
+
+
+def wrapped(text: str, most: int, first: str = "", rest: str = "") -> list[str]:
+    """`text` as lines of at most `most` cells, broken between words; `first` and `rest` begin the first line and the others."""
+    lines, line = [], first
+    for word in text.split():
+        if line not in (first, rest) and width(line) + 1 + width(word) > most:
+            lines.append(line)
+            line = rest
+        line += word if line in (first, rest) else f" {word}"
+    return [*lines, line]
 
 
 def _cell(value: Any) -> str:
