@@ -1,0 +1,96 @@
+"""`make demo` as a newcomer runs it: ready in time, says what happens, fills only the gap the second time, ends all it started."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from deploy.local import servers
+from deploy.local.words import WHY_NOT, WORDS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(folder, *options):
+    command = [sys.executable, "-m", "deploy.local.demo", "--folder", str(folder), *options]
+    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def read_until(process, pattern, seconds):
+    """What it printed up to a line that matches."""
+    said, deadline = [], time.monotonic() + seconds
+    for line in process.stdout:
+        said.append(line)
+        if re.search(pattern, line) or time.monotonic() > deadline:
+            break
+    text = "".join(said)
+    assert re.search(pattern, text), text
+    return text
+
+
+def children_of(pid):
+    """Processes that name it as parent, or that stand in its folder's logs."""
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+    return [int(word) for word in found.stdout.split()]
+
+
+def end(process):
+    """Ctrl-C, and what it said last; nothing that it started is left."""
+    children = children_of(process.pid)
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
+    return rest
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(240)
+def test_the_demo_is_ready_within_90_seconds_twice_and_ends_what_it_started(tmp_path):
+    first = start(tmp_path)
+    try:
+        said = read_until(first, "ready after", 120)
+        assert float(re.search(r"ready after (\d+) s", said)[1]) <= 90
+        written = int(re.search(r"([\d,]+) samples of", said)[1].replace(",", ""))
+        assert 3_000_000 < written <= 5_000_000
+        assert len(children_of(first.pid)) == 4
+        assert "ended" in end(first)
+        second = start(tmp_path)
+        said = read_until(second, "ready after", 120)
+        again = re.search(r"([\d,]+) samples of", said)
+        assert again is None or int(again[1].replace(",", "")) < 20_000
+        end(second)
+    finally:
+        for process in (first, locals().get("second")):
+            if process and process.poll() is None:
+                process.kill()
+
+
+@pytest.mark.timeout(120)
+def test_without_prometheus_the_demo_says_so_in_one_line_and_runs_embedded(tmp_path):
+    process = start(tmp_path, "--embedded", "--lang", "ko")
+    try:
+        said = read_until(process, "준비 완료", 90)
+        assert said.splitlines()[0].endswith(WORDS["ko"]["embedded"].format(why="--embedded"))
+        end(process)
+    finally:
+        if process.poll() is None:
+            process.kill()
+
+
+def test_both_languages_say_the_same_things():
+    fields = {lang: {key: sorted(re.findall(r"{(\w+)", text)) for key, text in words.items()} for lang, words in WORDS.items()}
+    assert fields["en"] == fields["ko"]
+    assert WHY_NOT["en"].keys() == WHY_NOT["ko"].keys()
+
+
+def test_a_missing_server_names_the_command_that_gets_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(servers.ServerMissingError, match="make servers"):
+        servers.need("prometheus", tmp_path)
