@@ -3,20 +3,25 @@
 import asyncio
 import contextlib
 import os
+import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 from aiohttp import web
 
 from analyzer.api.app import add_routes
 from analyzer.api.state import STATE, ApiState
+from analyzer.archive import STORE
 from analyzer.build import Analyzer, fingerprint
 from analyzer.config import Config, load
 from analyzer.maintenance import Maintenance
 from analyzer.records import Board
+from analyzer.resume import CATCH_UP
 from analyzer.selfmetrics import SelfMetrics
 from analyzer.store import Store
 from analyzer.yamlfile import ConfigError
@@ -24,7 +29,6 @@ from service import app as service_app
 from service import build, logs
 from service.schedule import Schedule
 
-STORE = "openmanager.db"
 READ_AFTER = 1.0  # seconds behind the boundary, so that the scrape of that moment has arrived
 
 
@@ -38,7 +42,9 @@ class Service:
         self.windows: list[Maintenance] = []  # declared over the API
         self.analyzer: Analyzer | None = None
         self._loop_task: asyncio.Task[None] | None = None
+        self._exchange = asyncio.Lock()
         self._log = logs.get("analyzer")
+        self.metrics.ask_loop(lambda: self._loop_task is not None and not self._loop_task.done())
 
     # ---- life ----
 
@@ -46,42 +52,65 @@ class Service:
         """aiohttp's cleanup context: up, serving, down."""
         directory = Path(self.config.state.directory)
         await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
-        self.store = await Store.open(directory / STORE, retention=self.config.state.retention, on_event=self._store_event)
+        try:
+            self.store = await Store.open(directory / STORE, retention=self.config.state.retention, on_event=self._store_event)
+        except sqlite3.Error as error:
+            raise OSError(f"{directory / STORE}: {error}") from error
         app[STATE].store = self.store
-        await self.maintenance_changed()
-        self.analyzer = self._build(self.config)
-        await self.analyzer.start()
-        self._loop_task = asyncio.create_task(self._turn(self.analyzer), name="cycles")
-        yield
-        await self._stop_cycles()
-        if self.analyzer is not None:
-            await self.analyzer.close()
-        await self.store.close()
+        try:
+            await self.maintenance_changed()
+            self.analyzer = await self._started(self.config)
+            self._start_cycles(self.analyzer)
+            yield
+            async with self._exchange:  # a reload that is under way leaves one analyzer, not two
+                await self._stop_cycles()
+                await self.analyzer.close()
+        finally:
+            await self.store.close()
 
-    def _build(self, config: Config) -> Analyzer:
-        return Analyzer(config, self.store, self.metrics, time.time, lambda: self.windows)
+    async def _started(self, config: Config) -> Analyzer:
+        """An analyzer whose parts stand. Whatever keeps one from standing ends those that do, and is a ValueError."""
+        analyzer = Analyzer(config, self.store, self.metrics, time.time, lambda: self.windows)
+        try:
+            await analyzer.start()
+        except BaseException as error:
+            await analyzer.close()
+            if isinstance(error, Exception) and not isinstance(error, (ValueError, OSError)):
+                raise ValueError(f"the analyzer could not be started: {error}") from error
+            raise
+        return analyzer
 
     def _store_event(self, event: str) -> None:
         self.metrics.quarantined.labels("store" if event == "quarantined" else f"store_{event}").inc()
 
     async def maintenance_changed(self) -> None:
-        """Read the declared windows again."""
-        self.windows = await self.store.maintenance(time.time() - 3600)
+        """Read the declared windows again, with those that a restart may still have to catch up with."""
+        self.windows = await self.store.maintenance(time.time() - 2 * CATCH_UP)
+
+    def _start_cycles(self, analyzer: Analyzer) -> None:
+        self._loop_task = asyncio.create_task(self._turn(analyzer), name="cycles")
 
     async def _turn(self, analyzer: Analyzer) -> None:
         """Cycles, one after another, until cancelled."""
-        runner, metrics = analyzer.runner, self.metrics
-        await runner.prepare()
-        interval = analyzer.config.reader.interval
+        runner, interval = analyzer.runner, analyzer.config.reader.interval
+        while not await self._survived(runner.prepare()):  # noqa: ASYNC110 - a pause between two tries, no waiting for somebody
+            await asyncio.sleep(min(interval, 15.0))
         async for tick in Schedule(interval, offset_seconds=min(READ_AFTER, interval / 10)):
-            metrics.cycles.labels("overrun").inc(tick.skipped)
-            try:
-                await runner.tick()
-            except Exception:  # noqa: BLE001 - the loop outlives whatever one cycle meets; logged and counted
-                metrics.cycles.labels("failed").inc()
-                self._log.exception("a cycle failed; the next one is tried as usual")
+            self.metrics.cycles.labels("overrun").inc(tick.skipped)
+            await self._survived(runner.tick())
+
+    async def _survived(self, work: Coroutine[Any, Any, object]) -> bool:
+        """Whether a piece of work did not fail. The loop outlives whatever it meets; it is logged and counted."""
+        try:
+            await work
+        except Exception:  # noqa: BLE001 - see above
+            self.metrics.failed()
+            self._log.exception("a cycle failed; the next one is tried as usual")
+            return False
+        return True
 
     async def _stop_cycles(self) -> None:
+        """End the loop after the column that is being done, and save what the detectors know."""
         task, self._loop_task = self._loop_task, None
         if task is None:
             return
@@ -89,28 +118,33 @@ class Service:
         with contextlib.suppress(asyncio.CancelledError):
             await task
         if self.analyzer is not None:
-            await self.analyzer.runner.save_now()
+            await self._survived(self.analyzer.runner.save_now())
 
     # ---- reload ----
 
     async def reload(self) -> None:
-        """Take the file as it is now, whole or not at all. Raises ConfigError and keeps the old one."""
-        config = load(self.path, os.environ)
-        if config == self.config:
+        """Take the file as it is now, whole or not at all. Raises ValueError or OSError and keeps the old one at work."""
+        config = await asyncio.to_thread(load, self.path, os.environ)
+        if config == self.config and not config.explanation.knowledge:  # the text of the knowledge may have changed
             return
         if config.server != self.config.server or config.state.directory != self.config.state.directory:
             self._log.warning("`server` and `state.directory` take effect at the next start")
-        fresh = self._build(config)
-        await fresh.start()
-        old = self.analyzer
+            config = replace(config, server=self.config.server, state=replace(config.state, directory=self.config.state.directory))
+        async with self._exchange:
+            await self._take(config)
+
+    async def _take(self, config: Config) -> None:
+        fresh, old = await self._started(config), self.analyzer
         await self._stop_cycles()
         if old is not None:
             fresh.runner.board, fresh.runner.report = old.runner.board, old.runner.report
+        self.analyzer = fresh
+        self._start_cycles(fresh)
+        self.metrics.restarts.inc()
+        self._log.info("configuration taken", learns_anew=fingerprint(config) != fingerprint(self.config))
+        self.config = config
+        if old is not None:
             await old.close()
-        relearn = fingerprint(config) != fingerprint(self.config)
-        self.analyzer, self.config = fresh, config
-        self._loop_task = asyncio.create_task(self._turn(fresh), name="cycles")
-        self._log.info("configuration taken", learns_anew=relearn)
 
     # ---- what routes ask ----
 

@@ -7,7 +7,7 @@ at work. The store, the metrics and the listening sockets live as long as the pr
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +29,7 @@ from analyzer.pipeline import Cycle
 from analyzer.policy import Policy
 from analyzer.ports import Sink, Source
 from analyzer.records import Report
+from analyzer.resume import Resume, Times
 from analyzer.runner import Runner
 from analyzer.selfmetrics import SelfMetrics
 from analyzer.signals import parse_matchers
@@ -41,8 +42,10 @@ from analyzer.sources.prometheus import PrometheusSettings, PrometheusSource
 from analyzer.sources.targets import static_target
 from analyzer.sources.topology import TopologySettings
 from analyzer.store import Store
+from service import logs
 from service.httpclient import HttpConfig, make_session
 
+SNAPSHOT = "detectors.npz"
 RUNBOOKS = "https://github.com/openmanager/openmanager/blob/main/docs/runbooks.md"
 
 
@@ -76,6 +79,18 @@ def policy_of(config: Config) -> Policy:
     )
 
 
+def times_of(config: Config) -> Times:
+    """How often, and how far back."""
+    reader = config.reader
+    return Times(
+        interval=reader.interval,
+        history=reader.history,
+        history_step=reader.history_step,
+        judge_last=reader.judge_last,
+        snapshot_every=config.state.snapshot_every,
+    )
+
+
 def make_explainer(config: Config) -> LocalExplainer:
     """Words in the configured languages and zone, with the user's own knowledge. Raises ValueError for knowledge that is none."""
     knowledge = Path(config.explanation.knowledge) if config.explanation.knowledge else None
@@ -95,12 +110,13 @@ def make_cycle(config: Config, now: float, explainer: LocalExplainer) -> Cycle:
         explainer=explainer,
         horizons=config.forecast.horizons,
         forecast_every=config.forecast.every,
+        utc_offset=lambda at: utc_offset(config.timezone, at),
     )
 
 
 def fingerprint(config: Config) -> str:
-    """Changes when saved detector state no longer fits: signals, identity, interval or detection were changed."""
-    parts = (config.reader.signals, config.identity, config.detection, config.reader.selector, config.timezone)
+    """Changes when saved detector state no longer fits: what is watched, how it is named, or what hour it is there has changed."""
+    parts = (config.reader.signals, config.reader.selector, config.identity, config.timezone)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
@@ -118,7 +134,9 @@ class Counting:
 
     def parsed(self, *, query_key: str, seconds: float, timeseries: int, datapoints: int) -> None:
         """One answer of the source was read."""
-        self.metrics.reader_series.inc(timeseries)
+        self.metrics.reader_parsing.observe(seconds)
+        self.metrics.reader_series.labels(query_key).inc(timeseries)
+        self.metrics.reader_points.labels(query_key).inc(datapoints)
 
     def dropped(self, *, reason: str, count: int) -> None:
         """Series that were not taken in."""
@@ -130,6 +148,8 @@ class Counting:
             self.metrics.writer_sent.inc(n)
         elif what == "dropped":
             self.metrics.writer_refused.labels(reason).inc(n)
+        elif what == "post":
+            self.metrics.writer_responses.labels(reason).inc(n)
 
     def alerted(self, what: str, reason: str, n: int) -> None:
         """What became of alerts."""
@@ -153,6 +173,14 @@ class Derived:
         return self._renderer.render(self._deriver.newest())
 
 
+def waiting(spool: Spool) -> int:
+    """Samples that wait in a queue that another thread may be changing at this moment."""
+    for _ in range(8):
+        with contextlib.suppress(RuntimeError):  # a deque that changes while it is counted
+            return spool.samples
+    return 0
+
+
 async def _end(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -169,13 +197,16 @@ class Analyzer:
         self.counting = Counting(metrics)
         self.explainer = make_explainer(config)
         self.cycle = make_cycle(config, clock(), self.explainer)
-        self._stack = AsyncExitStack()
+        self._stack = AsyncExitStack()  # what the ends below need until the last of them is done
+        self._ends: list[Callable[[], Awaitable[None]]] = []
+        self._log = logs.get("build")
         self.source: Source
         self.runner: Runner
         self.alerts: AlertmanagerSink
         self.writer: RemoteWrite | None = None
         self.derived: Derived | None = None
         self.inbox: Inbox
+        self._set_skew: Callable[[float], None] = lambda skew: None
 
     async def start(self) -> None:
         """Open sessions, start the sinks, prepare the runner's parts; nothing is read yet."""
@@ -185,30 +216,39 @@ class Analyzer:
         self.source = await self._make_source(identity, topology)
         self.alerts = await self._make_alerts()
         sinks: list[Sink] = [self.alerts, *await self._make_writer()]
-        self.runner = Runner(
+        resume = Resume(
             source=self.source,
             cycle=self.cycle,
+            store=self.store,
+            metrics=self.metrics,
+            path=Path(config.state.directory) / SNAPSHOT,
+            times=times_of(config),
+            windows=self._windows,
+            fingerprint=fingerprint(config),
+        )
+        self.runner = Runner(
+            resume=resume,
             sinks=sinks,
             store=self.store,
             metrics=self.metrics,
-            state=Path(config.state.directory),
-            interval=config.reader.interval,
-            history=config.reader.history,
-            history_step=config.reader.history_step,
-            judge_last=config.reader.judge_last,
-            snapshot_every=config.state.snapshot_every,
-            windows=self._windows,
             self_alerts=self.alerts,
+            set_skew=self._set_skew,
             wall=self._clock,
-            fingerprint=fingerprint(config),
         )
         companions = self.alerts if config.alerting.explain_companions else None
         self.inbox = Inbox(self.store, self.explainer, lambda: self.runner.board, companions)
         worker = asyncio.create_task(self.inbox.run(), name="inbox")
-        self._stack.push_async_callback(_end, worker)
+        self._ends.append(lambda: _end(worker))
+        writer = self.writer
+        self.metrics.ask_writer(lambda: waiting(writer.spool) if writer else 0, lambda: writer.queue_age if writer else 0.0)
 
     async def close(self) -> None:
-        """Stop the sinks (what they could not send waits on disk) and close every session."""
+        """Stop the sinks (what they could not send waits on disk) and close every session. Takes as long as the slowest sink."""
+        ends = await asyncio.gather(*(end() for end in self._ends), return_exceptions=True)
+        self._ends.clear()
+        for error in ends:
+            if isinstance(error, BaseException):
+                self._log.error("a part did not end well", reason=repr(error))
         await self._stack.aclose()
 
     def _windows(self) -> Iterable[Any]:
@@ -233,7 +273,7 @@ class Analyzer:
             )
             source = EmbeddedSource(settings, reader.signals, session, observer=self.counting)
             source.start()
-            self._stack.push_async_callback(source.close)
+            self._ends.append(source.close)
             return source
         return PrometheusSource(
             PrometheusSettings(
@@ -263,8 +303,8 @@ class Analyzer:
         )
         settings = AlertSettings(mode=config.alerting.mode, cycle=config.reader.interval, resend=min(config.alerting.resend, 60.0))
         sink = AlertmanagerSink(targets, self.store, settings=settings, texts=texts, count=self.counting.alerted)
+        self._ends.append(sink.close)
         await sink.start()
-        self._stack.push_async_callback(sink.close)
         return sink
 
     async def _target(self, endpoint: Endpoint) -> Target:
@@ -281,21 +321,22 @@ class Analyzer:
         if writer.mode == "off":
             return []
         spool = Spool(Path(self.config.state.directory) / "spool", max_bytes=writer.queue_bytes, max_age=writer.queue_age)
-        clock = (
-            self.source.now if self.config.reader.source == "prometheus" and writer.url.startswith(self.config.reader.url) else None
-        )
-        self.writer = RemoteWrite(
+        writes_to_source = self.config.reader.source == "prometheus" and writer.url.startswith(self.config.reader.url)
+        made = RemoteWrite(
             writer.url,
             await self._session(writer.http),
             deriver=Deriver(derived),
             spool=spool,
             settings=WriteSettings(max_age=writer.queue_age),
-            server_time=clock,
+            server_time=self.source.now if writes_to_source else None,
             count=self.counting.wrote,
         )
-        await self.writer.start()
-        self._stack.push_async_callback(self.writer.close)
-        return [self.writer]
+        self._ends.append(made.close)
+        self.writer = made
+        if writes_to_source:
+            self._set_skew = made.set_skew
+        await made.start()
+        return [made]
 
     def exposition(self) -> bytes:
         """The newest derived series as text, whichever sink has them."""

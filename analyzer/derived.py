@@ -14,7 +14,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from analyzer.records import Board, Forecast, Report, Scores
+from analyzer.records import Board, Forecast, Report
 from analyzer.window import Bools, Floats, Ints, Key, Labels, Series
 
 STALE: Final[float] = float(np.uint64(0x7FF0000000000002).view(np.float64))  # Prometheus's marker; a NaN with this very payload
@@ -29,7 +29,6 @@ HELP: Final[Mapping[str, str]] = {
     "health_score": "Health of a server, 0 to 100.",
     "server_state": "1 for the state that a server is in.",
     "incident_active": "1 while an incident is open.",
-    "series_ready": "Mean readiness of the series of a signal, 0 to 1.",
 }
 LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 METRIC_NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
@@ -184,7 +183,7 @@ class Deriver:
         """Everything that this report writes. Call it once a report, in time order."""
         board, scores = report.board, report.board.scores
         self._dropped.clear()
-        wanted = [*self._hosts(board), *self._incidents(board), self._ready(scores)]
+        wanted = [*self._hosts(board), *self._incidents(board)]
         spent = sum(len(values) for _, values in wanted)
         self._rows.fit(scores.series, self.settings.max_written_series - spent)
         wanted += self._per_series(report)
@@ -238,13 +237,6 @@ class Deriver:
         }
         table = self._table("incident_active", sorted(active))
         return [(self._family("incident_active", table), np.ones(len(table)))]
-
-    def _ready(self, scores: Scores) -> tuple[Family, Floats]:
-        series = scores.series
-        table = self._table("series_ready", [((self.settings.for_label, alias),) for alias in series.signals])
-        n = len(series.signals)
-        total = np.bincount(series.signal, weights=np.nan_to_num(scores.ready), minlength=n)
-        return self._family("series_ready", table), table.align(total / np.maximum(np.bincount(series.signal, minlength=n), 1))
 
     def _per_series(self, report: Report) -> list[tuple[Family, Floats]]:
         scores = report.board.scores

@@ -4,11 +4,12 @@ read (a Window) -> score -> forecast -> find -> group and rank -> explain -> Rep
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from analyzer.detect.engine import Engine
+from analyzer.detect.engine import Engine, StateError
 from analyzer.findings import Findings
 from analyzer.forecast import Forecaster
 from analyzer.health import health, server_scores
@@ -32,6 +33,8 @@ class Cycle:
     engine, forecaster, findings, incidents : the stages, in the order in which they run.
     explainer : writes the words; None leaves incidents without (benchmarks).
     horizons, forecast_every : seconds.
+    utc_offset : seconds that the users' zone is ahead of UTC at a time; asked at every column, so that a usual hour stays the same
+        hour when the clocks change. None = as the stages were made.
     """
 
     def __init__(
@@ -45,8 +48,9 @@ class Cycle:
         explainer: Explainer | None = None,
         horizons: tuple[float, ...] = (3600.0, 21600.0, 86400.0),
         forecast_every: float = 120.0,
+        utc_offset: Callable[[float], float] | None = None,
     ) -> None:
-        self.signals = signals
+        self.signals, self.utc_offset = signals, utc_offset
         self.engine, self.forecaster = engine, forecaster
         self.findings, self.incidents = findings, incidents
         self.explainer, self.horizons, self.forecast_every = explainer, horizons, forecast_every
@@ -56,6 +60,8 @@ class Cycle:
 
     def bootstrap(self, history: Window) -> None:
         """Learn from the past, in time order, in as many chunks as the caller likes. Opens nothing."""
+        if len(history.times):
+            self._follow_zone(float(history.times[0]))
         self.engine.bootstrap(history)
         self.forecaster.bootstrap(history)
 
@@ -69,10 +75,8 @@ class Cycle:
 
     def _one(self, window: Window, topology: Topology, muted: Muted | None) -> Report:
         now = float(window.times[0])
-        still = muted(window.series, now) if muted else None
-        scores = self.engine.step(window, muted=still)[0]
-        self.forecaster.learn(window, muted=still)
-        if self._forecast is None or now - self._forecast.time >= self.forecast_every:
+        scores = self._judge(window, muted)
+        if self._forecast is None or abs(now - self._forecast.time) >= self.forecast_every:  # a clock may have been set back
             self._forecast = self.forecaster.forecast(now, self.horizons)
         quiet = muted(scores.series, now) if muted else None
         found, held = self.findings.step(scores, muted=quiet, partial=window.partial)
@@ -85,10 +89,25 @@ class Cycle:
         ended = self._ended(scores, partial=window.partial)
         return Report(now, board, tuple(step.changed), tuple(step.superseded), (*held, *step.suppressions), ended, window.partial)
 
+    def _judge(self, window: Window, muted: Muted | None) -> Scores:
+        """Score one column and learn from it."""
+        now = float(window.times[0])
+        self._follow_zone(now)
+        quiet = muted(window.series, now) if muted else None
+        scores = self.engine.step(window, muted=quiet)[0]
+        self.forecaster.learn(window, muted=quiet)
+        return scores
+
+    def _follow_zone(self, now: float) -> None:
+        if self.utc_offset is not None:
+            self.engine.profile.utc_offset = self.forecaster.offset = self.utc_offset(now)
+
     def _explain(self, board: Board, changed: list[Incident]) -> Board:
         """The board with words: new for what changed, and said anew once a minute for what stays open."""
         if self.explainer is not None:
-            due = {i.id: i for i in board.incidents if board.time - self._said(i.id) >= EXPLAIN_AGAIN} | {i.id: i for i in changed}
+            due = {i.id: i for i in board.incidents if abs(board.time - self._said(i.id)) >= EXPLAIN_AGAIN} | {
+                i.id: i for i in changed
+            }
             for incident in due.values():
                 self._explanations[incident.id] = self.explainer.explain(incident, board)
         open_ids = {i.id for i in board.incidents}
@@ -104,9 +123,10 @@ class Cycle:
 
     def _ended(self, scores: Scores, *, partial: bool) -> Series:
         """Series that sent a sample last time and none now: their derived series end with a stale marker."""
-        if partial:  # what is missing from half an answer has not ended
+        sent = np.flatnonzero(np.isfinite(scores.value))
+        if partial or not len(sent):  # what is missing from half an answer, or from none, has not ended
             return Series.empty()
-        now = scores.series.take(np.flatnonzero(np.isfinite(scores.value)))
+        now = scores.series.take(sent)
         before, self._sent = self._sent, now
         if before.labels == now.labels and np.array_equal(before.signal, now.signal):
             return Series.empty()
@@ -123,18 +143,27 @@ class Cycle:
         return engine | {f"forecaster.{k}": v for k, v in self.forecaster.state().items()}
 
     def restore_arrays(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
-        """Take `arrays` back. Raises analyzer.detect.engine.StateError."""
-        self.engine.restore({k[7:]: v for k, v in arrays.items() if k.startswith("engine.")})
-        self.forecaster.restore({k[11:]: v for k, v in arrays.items() if k.startswith("forecaster.")})
+        """Take `arrays` back, all or nothing. Raises analyzer.detect.engine.StateError; the detectors can learn anew then."""
+        try:
+            self.engine.restore({k[7:]: v for k, v in arrays.items() if k.startswith("engine.")})
+            self.forecaster.restore({k[11:]: v for k, v in arrays.items() if k.startswith("forecaster.")})
+        except StateError:
+            for part in (self.engine, self.forecaster):
+                with suppress(StateError):
+                    part.restore({})  # refused, and left empty
+            raise
 
     def restore_trackers(self, state: Mapping[str, Any]) -> None:
-        """Take `state` back. Raises ValueError or KeyError on what is not one."""
-        self.findings.restore(state["findings"])
-        self.incidents.restore(state["incidents"])
+        """Take `state` back, all or nothing. Raises ValueError, KeyError, TypeError or AttributeError on what is not one."""
+        before = self.state()
+        try:
+            self.findings.restore(state["findings"])
+            self.incidents.restore(state["incidents"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self.findings.restore(before["findings"])
+            self.incidents.restore(before["incidents"])
+            raise
 
-    def catch_up(self, window: Window) -> None:
-        """Score and learn columns whose findings are known already (a restart); opens nothing."""
-        for column in range(len(window.times)):
-            one = Window(window.series, window.times[column : column + 1], window.values[:, column : column + 1], window.partial)
-            self.engine.step(one)
-            self.forecaster.learn(one)
+    def catch_up(self, window: Window, *, muted: Muted | None = None) -> None:
+        """Score and learn one column whose findings are known already (a restart); opens nothing."""
+        self._judge(window, muted)

@@ -39,9 +39,7 @@ def test_each_series_gives_value_expectation_band_and_score_with_its_labels_and_
 
 def test_unknown_is_not_written():
     unready = replace(scores(CPU), yhat=np.array([np.nan]), lower=np.array([np.nan]), upper=np.array([np.nan]))
-    assert names(Deriver().series_of(report(CPU, scores=unready))) == {
-        "openmanager_y", "openmanager_anomaly_score", "openmanager_series_ready",
-    }  # fmt: skip
+    assert names(Deriver().series_of(report(CPU, scores=unready))) == {"openmanager_y", "openmanager_anomaly_score"}
 
 
 def test_servers_have_score_health_and_state():
@@ -139,11 +137,6 @@ def test_seconds_until_a_limit_carry_the_limit_and_end_when_it_is_far():
     assert ("openmanager_seconds_until_limit", label) in stale(far)
 
 
-def test_readiness_is_the_mean_of_a_signal():
-    half = replace(scores(series(("cpu", "a"), ("cpu", "b"))), ready=np.array([1.0, 0.0]))
-    assert written(Deriver().series_of(report(half.series, scores=half)))["openmanager_series_ready", (("for", "cpu"),)] == 0.5
-
-
 def test_names_follow_the_configured_format():
     got = Deriver(DerivedSettings(name="vmanomaly_$VAR", extra_labels=(("env", "prod"),))).series_of(report(CPU))
     assert ("vmanomaly_y", (("env", "prod"), ("for", "cpu"), ("instance", "web-01"))) in written(got)
@@ -159,7 +152,7 @@ def test_series_over_the_cap_are_refused_and_counted_and_no_series_is_half_writt
     table = series(*(("cpu", f"h{i}") for i in range(10)))
     got = Deriver(DerivedSettings(max_written_series=22)).series_of(report(table))
     rows = {labels for name, labels, _ in got.samples() if name == "openmanager_y"}
-    assert (len(got), len(rows), got.refused) == (21, 4, 30)  # 1 readiness, 4 x 5; 6 x 5 refused
+    assert (len(got), len(rows), got.refused) == (20, 4, 30)  # 4 x 5; 6 x 5 refused
 
 
 @pytest.mark.parametrize(
