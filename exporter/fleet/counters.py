@@ -208,9 +208,14 @@ class Counters:
         if faults:
             nodes = np.asarray(np.union1d(grid, effects_of.edges(faults, begin, begin + self.length)), dtype=np.float64)
             state = self.model.state(nodes, effects_of.of(faults, self.model.size, nodes))
+            cell = np.searchsorted(grid, nodes, side="right") - 1
+            usual, curve = rates[..., cell], curve[cell]
             rates = self._rates(state)
-            curve = curve[np.searchsorted(grid, nodes, side="right") - 1]
-        rates *= bend[..., None] * curve + factor[..., None]
+            # what hardly ever happens may be scaled to nothing; what a fault adds to it is not
+            extra = np.where(gentle[..., None], 0.0, np.maximum(rates - usual, 0.0))
+            rates = (rates - extra) * (bend[..., None] * curve + factor[..., None]) + extra
+        else:
+            rates *= bend[..., None] * curve + factor[..., None]
         self._fit(rates)
         ends = np.append(nodes, begin + self.length)
         counts = np.zeros((*total.shape, len(ends)))

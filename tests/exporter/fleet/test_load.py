@@ -191,3 +191,12 @@ def test_every_member_of_a_big_fleet_lives():
 def test_times_must_ascend(load):
     with pytest.raises(ValueError, match="ascending"):
         load.readings([NOON, NOON - 60])
+
+
+def test_a_job_on_a_server_that_has_none_counts_the_same_every_night(load):
+    job = (Fault("n", "batch_job", "monitoring-01", NOON - 10 * DAY, 2400, 0.6),)
+    nights = [load.readings([NOON + d * DAY + t for t in (300, 1500)], job, {"node_cpu_seconds_total"}) for d in range(4)]
+    nice = [
+        float(np.diff(row(night, "monitoring-01", "node_cpu_seconds_total", mode="nice", cpu="0"))[0]) / 1200 for night in nights
+    ]
+    assert nice == pytest.approx([0.45] * 4, abs=0.05)
