@@ -98,6 +98,7 @@ class Resume:
             if loaded is not None:
                 self._take(*loaded)
         except (snapshot.SnapshotError, StateError, ValueError, KeyError, TypeError) as error:
+            await asyncio.to_thread(snapshot.quarantine, self.path)  # where reading it has not done so already
             self.metrics.quarantined.labels("snapshot").inc()
             self._log.warning("saved detectors cannot be used, learning anew", reason=str(error))
 
