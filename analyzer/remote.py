@@ -73,5 +73,5 @@ def _refused(url: str, error: urllib.error.HTTPError) -> str:
         answer = json.loads(error.read(65536))
         said = f"{error.code} {answer['error']}: {answer['detail']}"
     except (ValueError, KeyError, TypeError, OSError, http.client.HTTPException):
-        said = f"{url} answered {error.code} {error.reason}; {RUNNING}"
+        said = f"{url} answered {error.code} {error.reason}, as no service of ours would; is this its address?"
     return f"{said}; give a token as OMCTL_TOKEN" if error.code == 401 else said

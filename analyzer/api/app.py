@@ -1,7 +1,9 @@
 """The routes of the analyzer, by audience; one function adds them all."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial, wraps
+from pathlib import Path
 
 from aiohttp import web
 
@@ -13,6 +15,7 @@ from service.http import Problem
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 V1 = "/api/v1"
+OPENAPI = Path(__file__).with_name("openapi.yaml")
 
 
 async def derived(request: web.Request) -> web.Response:
@@ -21,8 +24,15 @@ async def derived(request: web.Request) -> web.Response:
     return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
+async def openapi(_request: web.Request) -> web.Response:
+    """This API as OpenAPI 3.1."""
+    body = await asyncio.to_thread(OPENAPI.read_bytes)
+    return web.Response(body=body, content_type="application/yaml", charset="utf-8")
+
+
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/derived/metrics", derived),
+    ("GET", f"{V1}/openapi.yaml", openapi),
     ("POST", "/analyze", analyze),
     ("POST", "/webhook/alertmanager", webhook.receive),
     ("GET", f"{V1}/incidents", findings.incidents),
