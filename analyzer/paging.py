@@ -64,7 +64,8 @@ def hold_back(case: Case, limits: Limits, now: float, policy: Policy) -> str:
         return "hold"
     if case.kind != "unknown" and case.confidence >= policy.page_confidence:
         return "" if _certain(case, steady, policy) else "evidence"
-    only_work = not case.felt and all(f.signal in WORK for f in case.firing)
+    strange = {f.signal for f in case.firing}
+    only_work = not case.felt and strange <= WORK and strange != {"temperature"}  # heat without work is no job
     return "" if case.lone >= policy.lone_hold * (LONGER if only_work else 1) else "confidence"
 
 
