@@ -59,7 +59,7 @@ def normalise(body: Mapping[str, Any], now: float) -> list[IncomingAlert]:
 def _alert(row: Mapping[str, Any], group: str, fallback: str, now: float) -> IncomingAlert:
     marks: list[str] = []
     labels = _pairs(row.get("labels"), "labels", marks)
-    annotations = _pairs(row.get("annotations"), "annotations", marks)
+    annotations = _pairs(row.get("annotations", {}), "annotations", marks)
     status = row.get("status")
     if status not in STATUSES:
         marks.append("status")
@@ -76,8 +76,9 @@ def _alert(row: Mapping[str, Any], group: str, fallback: str, now: float) -> Inc
     if not name:
         marks.append("fingerprint")
         name = hashlib.sha256(json.dumps(sorted(labels.items())).encode()).hexdigest()[:16]
-    url = _text(row.get("generatorURL"))
-    if url and not url.startswith(("http://", "https://")):
+    given = row.get("generatorURL", "")
+    url = _text(given)
+    if given and not url.startswith(("http://", "https://")):
         marks.append("generatorURL")
         url = ""
     return IncomingAlert(name, str(status), labels, annotations, starts, ends, url, group, tuple(marks))
@@ -90,8 +91,7 @@ def _text(value: Any) -> str:
 def _pairs(value: Any, what: str, marks: list[str]) -> dict[str, str]:
     """Names and texts; what is none is written as JSON, what is too long or too much is cut."""
     if not isinstance(value, Mapping):
-        if value is not None:
-            marks.append(what)
+        marks.append(what)
         return {}
     pairs = {k[:MAX_NAME]: (v if isinstance(v, str) else json.dumps(v))[:MAX_TEXT] for k, v in list(value.items())[:MAX_PAIRS]}
     if pairs != value:
