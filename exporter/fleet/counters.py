@@ -211,8 +211,7 @@ class Counters:
             cell = np.searchsorted(grid, nodes, side="right") - 1
             usual, curve = rates[..., cell], curve[cell]
             rates = self._rates(state)
-            # what hardly ever happens may be scaled to nothing; what a fault adds to it is not
-            extra = np.where(gentle[..., None], 0.0, np.maximum(rates - usual, 0.0))
+            extra = np.maximum(rates - usual, 0.0)  # what a fault adds is not bent: the rare may be bent to nothing
             rates = (rates - extra) * (bend[..., None] * curve + factor[..., None]) + extra
         else:
             rates *= bend[..., None] * curve + factor[..., None]
