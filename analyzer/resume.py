@@ -159,25 +159,26 @@ class Resume:
         first = max(down(start, step), self._learned_to + step)
         for at, until in spans(first, down(end, step), step, max(int(PART / step), 1)):
             window = await self.source.read(at, until, step)
-            await self.uncut.run(asyncio.to_thread(self.cycle.bootstrap, self._without_muted(window)))
+            await self.uncut.run(asyncio.to_thread(self.cycle.bootstrap, self._teaching(window)))
             self._learned_to = until
             done = min(1.0, (until - start) / max(end - start, 1.0))
             self.progress = f"learning from history: {done:.0%}"
             self._log.info("learned from history", percent=round(100 * done), series=len(window.series))
         self._log.info("history is learned", seconds=round(time.monotonic() - began, 1))
 
-    def _without_muted(self, window: Window) -> Window:
-        """History without what lies inside maintenance windows: it teaches nothing."""
-        if not len(window.times):
-            return window
-        here = [w for w in self.windows() if w.end > window.times[0] and w.start <= window.times[-1]]
-        if not here:
-            return window
-        values = window.values.copy()
-        for one in here:
+    def _teaching(self, window: Window) -> Window:
+        """History that may be learned: without what lies inside maintenance windows, or inside findings that are open."""
+        hide = np.zeros(window.values.shape, bool)
+        for one in self.windows():
             columns = np.flatnonzero((window.times >= one.start) & (window.times < one.end))
-            rows = np.flatnonzero(muted([one], window.series, one.start))
-            values[np.ix_(rows, columns)] = np.nan
+            if len(columns):
+                hide[np.ix_(np.flatnonzero(muted([one], window.series, one.start)), columns)] = True
+        found = self.cycle.findings.open
+        rows = window.series.positions(list(found)) if found else np.zeros(0, np.int64)
+        for row, finding in zip(rows, found.values(), strict=True):
+            if row >= 0:  # a fault that goes on must not be excused by a restart
+                hide[row, window.times >= finding.onset] = True
+        values = np.where(hide, np.nan, window.values) if hide.any() else window.values
         return Window(window.series, window.times, values, window.partial, window.warnings)
 
     def muted(self, series: Series, now: float) -> Bools:

@@ -221,7 +221,7 @@ class Engine:
             scores.append(member_score(measure, self._edge(kind, f), f))
         score, best, since = loudest(scores, measures, len(x))
         known = self.liveness.judge(f)
-        score = np.where(known.rows, known.score, np.where(self._speaks(), score, np.nan))
+        score = np.where(known.rows, known.score, np.where(self._speaks() & ~(f.settled < 1.0), score, np.nan))
         kind_at = np.where(known.down, len(self.members), np.where(known.restart, len(self.members) + 1, best))
         onset = self._onset(f, score, since, known)
         return Judged(f, tuple(measures), score, kind_at, onset, known)

@@ -42,7 +42,8 @@ class Shadow:
         begins = anomalous & np.isnan(c["paused"])
         c["paused"][begins] = f.now
         c["calm"][anomalous] = 0.0
-        c["calm"][~anomalous] += f.dt
+        calm = ~anomalous & f.seen & (f.settled >= 1.0)  # silence, and the first minutes after it, are no return to normal
+        c["calm"][calm] += f.dt
         off = f.x - f.base
         for name in ("shadow_quick", "shadow_slow"):
             c[name][begins & f.seen] = off[begins & f.seen]

@@ -96,7 +96,7 @@ async def test_another_configuration_learns_anew_and_keeps_incidents(world, lear
 
 
 async def test_after_a_long_sleep_what_was_missed_is_learned_and_only_the_end_judged(world, learned):
-    one, _, _ = await ill(world, learned)
+    await ill(world, learned)
     world.healed["web-1"] = world.at
     world.at += 6 * 3600
     world.reads.clear()
@@ -107,9 +107,21 @@ async def test_after_a_long_sleep_what_was_missed_is_learned_and_only_the_end_ju
     assert again.board.incidents == ()
 
 
+async def test_a_fault_that_goes_on_is_not_excused_by_a_long_sleep_of_ours(world, learned):
+    _, _, before = await ill(world, learned)
+    world.at += 5 * 3600
+    again, sink = await started_again(world, learned)
+    await ticks(again, world, 5)
+    assert [i.id for i in again.board.incidents] == [before.id]
+    assert sink.incidents() == []
+
+
 async def test_trackers_that_cannot_be_read_are_left_out_and_counted(world, learned):
     await ill(world, learned)
-    learned.saved = (learned.saved[0], json.dumps({"findings": json.loads(learned.saved[1])["findings"], "incidents": {"cases": 3}}))
+    learned.saved = (
+        learned.saved[0],
+        json.dumps({"findings": json.loads(learned.saved[1])["findings"], "incidents": {"cases": 3}}),
+    )
     one, _ = await started_again(world, learned)
     assert metric(one, "openmanager_analyzer_state_quarantined_total", what="trackers") == 1
     assert one.last == world.at
@@ -158,7 +170,13 @@ async def test_a_source_that_goes_away_while_history_is_learned_is_asked_only_fo
 
 @pytest.mark.parametrize(
     ("first", "last", "expected"),
-    [(0, 30, [(0, 10), (20, 30)]), (0, 20, [(0, 10), (20, 20)]), (0, 0, [(0, 0)]), (10, 0, []), (0, 29.999999999, [(0, 10), (20, 30)])],
+    [
+        (0, 30, [(0, 10), (20, 30)]),
+        (0, 20, [(0, 10), (20, 20)]),
+        (0, 0, [(0, 0)]),
+        (10, 0, []),
+        (0, 29.999999999, [(0, 10), (20, 30)]),
+    ],
 )
 def test_spans_are_bounded_and_leave_nothing_out(first, last, expected):
     assert list(spans(first, last, 10, 2)) == expected
