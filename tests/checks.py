@@ -78,6 +78,49 @@ def demo_files() -> Result:
         )
 
 
+def compose_file() -> Result:
+    """docker-compose.yml and the Dockerfile name only what is there, and flags that the real programs have."""
+    from tests.deploy import compose
+
+    parsed = compose.load()
+    return "\n".join(problem for check in compose.ALL for problem in check(parsed)) or None
+
+
+def compose_configs() -> Result:
+    """Prometheus, Alertmanager, the analyzer and the token reader accept the files of deploy/compose."""
+    from tests.deploy import stack
+
+    return "\n".join(stack.all_wrong()) or None
+
+
+def systemd_units() -> Result:
+    """systemd reads the units; their flags exist."""
+    from tests.deploy import units
+
+    return "\n".join(units.all_wrong()) or None
+
+
+def wheel() -> Result:
+    """An installed openmanager has every file."""
+    from tests.deploy import wheel
+
+    return "\n".join(wheel.all_wrong()) or None
+
+
+def dashboards() -> Result:
+    """Dashboards are as their code makes them; queries parse and ask for metrics that are written."""
+    from tests.deploy import dashboards
+
+    return "\n".join(dashboards.all_wrong()) or None
+
+
+def documents() -> Result:
+    """Every configuration key, metric, alert and file that the documents should name is named, and every link leads somewhere."""
+    from tests.deploy import documents
+
+    return "\n".join(documents.all_wrong()) or None
+
+
 def manners() -> Result:
     """No machine's paths, no registry's addresses, nothing unfinished in what is tracked."""
     pattern = r"(^|[^a-zA-Z0-9_.])/(work|root|farm)/|index-url|\b(TODO|FIXME|XXX)\b"
@@ -94,6 +137,12 @@ def checks() -> Iterator[tuple[str, Callable[[], Result]]]:
     yield "rule texts", rule_texts
     yield "own metrics", own_metrics
     yield "demo files", demo_files
+    yield "compose file", compose_file
+    yield "compose configs", compose_configs
+    yield "systemd units", systemd_units
+    yield "wheel", wheel
+    yield "dashboards", dashboards
+    yield "documents", documents
     yield "manners", manners
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 def main(arguments: list[str]) -> int:
     """Ask once, with the token where there is one."""
     url, *token_file = arguments
-    headers = {"Authorization": f"Bearer {Path(file).read_text('ascii').strip()}" for file in token_file}
+    headers = {"Authorization": f"Bearer {Path(token_file[0]).read_text('ascii').strip()}"} if token_file else {}
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=5) as reply:
             return 0 if reply.status == 200 else 1

@@ -1,7 +1,7 @@
-"""docker-compose.yml against everything that it names: schema, files, users, ports, variables, and the flags of the real programs.
+"""docker-compose.yml against everything that it names: schema, files, users, ports, variables, real programs' flags.
 
-No container is started: there may be no engine. Each function takes the parsed file and returns what is wrong with it, so that a test
-can hand in a spoilt one.
+No container is started: there may be no engine. Each function takes the parsed file and returns what is wrong with it, so that a
+test can hand in a spoilt one.
 """
 
 import json
@@ -200,9 +200,7 @@ def command_flags(command: click.Command) -> frozenset[str]:
 def image(compose: Compose) -> list[str]:
     """The Dockerfile copies what is there, what .dockerignore lets through, and runs as the user that the secrets are for."""
     text = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
-    allowed = [
-        line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line.startswith("!")
-    ]
+    allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line.startswith("!")]
     wrong = []
     for words in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE):
         for source in words.split()[:-1]:
