@@ -99,7 +99,7 @@ class Live:
 def plant(kinds: Sequence[str], rng: np.random.Generator, fleet: Fleet, days: float, *, pairs: bool) -> list[tuple[Fault, bool]]:
     """Faults one after the other, each with room to recover; with `pairs`, also two at once. (fault, overlapping)."""
     out: list[tuple[Fault, bool]] = []
-    at, end, number = START + 2 * HOUR, START + days * DAY, 0
+    at, end, number = START + 2 * HOUR, START + days * DAY - 3 * HOUR, 0  # the last one needs its time too
     deck: list[tuple[str, ...]] = []
     while at < end:
         if not deck:
@@ -177,7 +177,7 @@ def table(outcomes: Iterable[Outcome], *, detail: bool) -> str:
         if not benign:
             groups["all, alone" if not outcome.together else "all, overlapping"].append(outcome)
             groups["severity " + ("0.3-0.5" if outcome.fault.severity < 0.5 else "0.5-1")].append(outcome)
-    for kind, found in groups.items():
+    for kind, found in sorted(groups.items(), key=lambda item: (item[0] not in SHIPPED, item[0])):
         hit = [o for o in found if o.pages]
         delays = np.array([o.delay for o in hit]) if hit else np.array([np.nan])
 
