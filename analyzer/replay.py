@@ -34,9 +34,9 @@ def target(file: Path, dataset: Path, out: Path) -> Path:
 def read(file: Path) -> dict[str, NDArray[Any]]:
     """The arrays of a file. Raises DatasetError for what is none, or holds objects instead of numbers."""
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as f, np.load(f, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise DatasetError(f"{file}: no .npz file of numbers") from error
     except OSError as error:
         raise DatasetError(f"{file}: {error.strerror or error}") from error
