@@ -186,10 +186,10 @@ def incidents() -> table.Panel:
         .title("Open incidents")
         .description("What is open now and the likeliest cause. Not sent: kept from people for a reason that omctl findings names.")
         .datasource(INFINITY)
-        .grid_pos(at(0, 10, 16, 9))
+        .grid_pos(at(0, 10, 15, 8))
         .with_target(Infinity("/grafana/incidents?state=open&lang=$lang&limit=50", columns))
         .no_value("No open incidents")
-        .override_by_name("Since", props(unit="dateTimeFromNow", custom__width=115))
+        .override_by_name("Since", props(unit="dateTimeFromNow", custom__width=130))
         .override_by_name(
             "Severity", props(mappings=parts.texts(SEVERITIES), custom__width=75, custom__cellOptions={"type": "color-text"})
         )
@@ -208,20 +208,21 @@ def limits() -> table.Panel:
         "signal": ("Runs out", "string"),
         "labels": ("Of", "string"),
         "seconds": ("In", "number"),
-        "seconds_low": ("At the earliest", "number"),
+        "seconds_low": ("Earliest", "number"),
     }
     return (
         table.Panel()
         .title("What runs out next")
         .description("Soonest first: when a limit is reached if it goes on like this, and the early edge of that estimate.")
         .datasource(INFINITY)
-        .grid_pos(at(16, 10, 8, 9))
+        .grid_pos(at(15, 10, 9, 8))
         .with_target(Infinity("/grafana/forecasts", columns))
         .no_value("Nothing runs out in sight")
-        .override_by_name("Server", props(links=link("Show its signals", TO_SERVER), custom__width=130))
-        .override_by_name("Runs out", props(custom__width=85))
-        .override_by_name("In", props(unit="dtdurations", custom__cellOptions={"type": "color-text"}))
-        .override_by_name("At the earliest", props(unit="dtdurations"))
+        .override_by_name("Server", props(links=link("Show its signals", TO_SERVER), custom__width=120))
+        .override_by_name("Runs out", props(custom__width=80))
+        .override_by_name("Of", props(noValue="-"))
+        .override_by_name("In", props(unit="dtdurations", custom__cellOptions={"type": "color-text"}, custom__width=95))
+        .override_by_name("Earliest", props(unit="dtdurations", custom__width=95))
         .thresholds(steps(RED, (3600, ORANGE), (86400, GREEN)))
     )
 
@@ -257,7 +258,7 @@ def scores() -> timeseries.Panel:
         graph(
             "Anomaly score: the ten strangest servers",
             "0 is as expected, 1 the edge of the usual, above is anomalous.",
-            at(0, 19, 16, 9),
+            at(0, 18, 16, 9),
         )
         .with_target(series(f"openmanager_server_anomaly_score and on (instance) {strangest}", "{{instance}}"))
         .legend(parts.legend(["max", "lastNotNull"], right=True))
@@ -272,7 +273,7 @@ def scores() -> timeseries.Panel:
 def alerts() -> timeseries.Panel:
     """Incidents that reached people."""
     panel = (
-        graph("Incidents by severity", "Open incidents that reach people; 0 is a quiet time.", at(16, 19, 8, 9))
+        graph("Incidents by severity", "Open incidents that reach people; 0 is a quiet time.", at(16, 18, 8, 9))
         .with_target(series("sum by (severity) (openmanager_incident_active)", "{{severity}}"))
         .with_target(series("(count(openmanager_incident_active) or vector(0)) * 0", "none", "B"))
         .draw_style(common.GraphDrawStyle.LINE)
@@ -306,7 +307,7 @@ def words() -> logs.Panel:
         .title("What happened, in words")
         .description("Each incident of the chosen span as the analyzer explains it.")
         .datasource(INFINITY)
-        .grid_pos(at(0, 28, 24, 8))
+        .grid_pos(at(0, 27, 24, 7))
         .with_target(Infinity("/grafana/explanations?lang=$lang&limit=20", columns, shape="logs"))
         .show_time(True)
         .wrap_log_message(True)
@@ -341,7 +342,7 @@ def band() -> timeseries.Panel:
         graph(
             "$instance: $signal ($part)",
             "Observed against what was expected; the band is what is usual at that hour.",
-            at(0, 36, 14, 10),
+            at(0, 34, 14, 10),
         )
         .with_target(series(part_of("y"), "{{for}} observed"))
         .with_target(series(part_of("yhat"), "{{for}} expected", "B"))
@@ -375,7 +376,7 @@ def server_scores() -> timeseries.Panel:
     strangest = 'topk(8, max_over_time(openmanager_anomaly_score{instance="$instance"}[$__range] @ end()))'
     same = "instance, for, mountpoint, device"
     return (
-        graph("$instance: its strangest signals", "Anomaly score of each signal; above 1 is anomalous.", at(14, 36, 10, 10))
+        graph("$instance: its strangest signals", "Anomaly score of each signal; above 1 is anomalous.", at(14, 34, 10, 10))
         .with_target(
             series(
                 f'openmanager_anomaly_score{{instance="$instance"}} and on ({same}) {strangest}',
@@ -403,7 +404,7 @@ def cycle_time() -> timeseries.Panel:
     """How long each stage takes."""
     spent = "histogram_quantile(0.95, sum by (le, stage) (rate(openmanager_cycle_duration_seconds_bucket[$__rate_interval])))"
     about = "95th percentile by stage; beyond the interval, cycles are skipped."
-    return graph("Analyzer: time of a cycle", about, at(0, 46, 8, 8)).with_target(series(spent, "{{stage}}")).unit("s").min(0)
+    return graph("Analyzer: time of a cycle", about, at(0, 44, 8, 8)).with_target(series(spent, "{{stage}}")).unit("s").min(0)
 
 
 def samples() -> timeseries.Panel:
@@ -411,7 +412,7 @@ def samples() -> timeseries.Panel:
     sent = "sum(rate(openmanager_analyzer_writer_datapoints_sent_total[$__rate_interval]))"
     refused = "sum(rate(openmanager_analyzer_writer_datapoints_refused_total[$__rate_interval])) or vector(0)"
     return (
-        graph("Analyzer: samples", "Derived samples written, refused and waiting.", at(8, 46, 8, 8))
+        graph("Analyzer: samples", "Derived samples written, refused and waiting.", at(8, 44, 8, 8))
         .with_target(series(sent, "written per second"))
         .with_target(series(refused, "refused per second", "B"))
         .with_target(series("sum(openmanager_analyzer_writer_queue_samples)", "waiting", "C"))
@@ -424,7 +425,7 @@ def withheld() -> timeseries.Panel:
     """Whether it gets data, and what it did not say."""
     about = "1 while the source answers; findings withheld in 5 minutes, by reason."
     return (
-        graph("Analyzer: source and what was kept back", about, at(16, 46, 8, 8))
+        graph("Analyzer: source and what was kept back", about, at(16, 44, 8, 8))
         .with_target(series("min(openmanager_analyzer_source_up)", "source answers"))
         .with_target(series("sum by (reason) (increase(openmanager_suppressed_total[5m]))", "{{reason}}", "B"))
         .with_override(by_query("A"), props(color=fixed(GREEN), custom__fillOpacity=10))
