@@ -177,7 +177,6 @@ def make_app(service: Service) -> web.Application:
         registry=service.metrics.registry,
         ready=service.ready,
         reload=service.reload,
-        landing="openmanager analyzer",
     )
     state = ApiState(
         board=service.board,

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from analyzer.api import findings, grafana, people, webhook
 from analyzer.api.analyze import DESK, Desk, analyze
+from analyzer.api.page import page
 from analyzer.api.state import STATE, ApiState
 from analyzer.store import StoreError
 from service.http import Problem
@@ -31,6 +32,7 @@ async def openapi(_request: web.Request) -> web.Response:
 
 
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/", page),
     ("GET", "/derived/metrics", derived),
     ("GET", f"{V1}/openapi.yaml", openapi),
     ("POST", "/analyze", analyze),

@@ -68,7 +68,7 @@ class Api:
 async def api(tmp_path):
     """Empty: no board, nothing stored."""
     registry, store = CollectorRegistry(), await Store.open(tmp_path / "state.sqlite", clock=lambda: NOW)
-    app = create_app(name="analyzer", registry=registry, landing="analyzer")
+    app = create_app(name="analyzer", registry=registry)
     api = Api(None, store, registry, app)
     state = ApiState(
         board=lambda: api.board, reason=lambda: "learning from history: 40%", store=store, derived=lambda: b"openmanager_y 1\n",
