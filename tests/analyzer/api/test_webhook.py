@@ -119,7 +119,8 @@ async def test_what_is_no_json_object_is_400_and_counted(api, body, error):
     status, answer = await api.post(PATH, body)
     assert (status, answer["error"]) == (400, error)
     assert api.rejected("webhook", error) == 1
-    assert (await api.get("/api/health"))[0] == 200
+    async with api.session.get("/metrics") as scrape:
+        assert "openmanager_rejected_total" in await scrape.text()
 
 
 @pytest.mark.parametrize(
