@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from analyzer.config import Config, Endpoint
 from analyzer.derived import DerivedSettings, Deriver
 from analyzer.detect.engine import Engine
+from analyzer.detect.offline import server_states
 from analyzer.detect.settings import DetectionSettings
 from analyzer.explain.engine import LocalExplainer
 from analyzer.findings import Findings
@@ -61,6 +62,7 @@ def detection_settings(config: Config, now: float) -> DetectionSettings:
         "utc_offset_seconds": utc_offset(config.timezone, now),
         "ready_seconds": config.detection.ready_after,
         "promote_seconds": config.detection.new_normal_after,
+        "max_series": 2 * config.reader.max_series,  # those that are read, and as many that went away within the day
     }
     if config.detection.false_alarms_per_week is not None:
         chosen["false_alarms_per_host_week"] = config.detection.false_alarms_per_week
@@ -75,6 +77,7 @@ def policy_of(config: Config) -> Policy:
         hold=hold,
         sharp_hold=min(shipped.sharp_hold, hold),
         resolve_after=config.alerting.resolve_after,
+        quiet_after=min(shipped.quiet_after, config.alerting.resolve_after),
         limit_within=min(shipped.limit_within, config.forecast.limit_within),
     )
 
@@ -100,16 +103,17 @@ def make_explainer(config: Config) -> LocalExplainer:
 def make_cycle(config: Config, now: float, explainer: LocalExplainer) -> Cycle:
     """The pipeline, empty."""
     signals = {s.alias: s for s in config.reader.signals}
-    policy = policy_of(config)
+    policy, settings = policy_of(config), detection_settings(config, now)
     return Cycle(
         signals,
-        engine=Engine(signals, detection_settings(config, now), config.detection.seed),
-        forecaster=Forecaster(signals, utc_offset_seconds=utc_offset(config.timezone, now)),
+        engine=Engine(signals, settings, config.detection.seed),
+        forecaster=Forecaster(signals, utc_offset_seconds=settings.utc_offset_seconds, max_series=settings.max_series),
         findings=Findings(signals, policy),
         incidents=Incidents(signals, policy),
         explainer=explainer,
         horizons=config.forecast.horizons,
         forecast_every=config.forecast.every,
+        states=server_states,
         utc_offset=lambda at: utc_offset(config.timezone, at),
     )
 

@@ -5,6 +5,7 @@ read (a Window) -> score -> forecast -> find -> group and rank -> explain -> Rep
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,12 @@ from analyzer.incidents import Incidents
 from analyzer.ports import Explainer
 from analyzer.records import Board, Explanation, Forecast, Incident, Report, Scores, Topology
 from analyzer.signals import Signal
-from analyzer.window import Bools, Series, Window
+from analyzer.window import Bools, Floats, Series, Window
 
+States = Callable[[Series, Floats], dict[str, str]]
 Muted = Callable[[Series, float], Bools]
 EXPLAIN_AGAIN = 60.0  # seconds after which an open incident's numbers are said anew
+STATES_EVERY = 300.0
 KEEP_CLOSED = 3600.0  # seconds for which the words about a closed incident stay on the board
 
 
@@ -35,6 +38,7 @@ class Cycle:
     horizons, forecast_every : seconds.
     utc_offset : seconds that the users' zone is ahead of UTC at a time; asked at every column, so that a usual hour stays the same
         hour when the clocks change. None = as the stages were made.
+    states : names every server's state from its series and z; None = nobody names them.
     """
 
     def __init__(
@@ -49,8 +53,11 @@ class Cycle:
         horizons: tuple[float, ...] = (3600.0, 21600.0, 86400.0),
         forecast_every: float = 120.0,
         utc_offset: Callable[[float], float] | None = None,
+        states: States | None = None,
     ) -> None:
-        self.signals, self.utc_offset = signals, utc_offset
+        self.signals, self.utc_offset, self.states = signals, utc_offset, states
+        self._named: dict[str, str] = {}
+        self._named_at = -np.inf
         self.engine, self.forecaster = engine, forecaster
         self.findings, self.incidents = findings, incidents
         self.explainer, self.horizons, self.forecast_every = explainer, horizons, forecast_every
@@ -83,7 +90,7 @@ class Cycle:
         step = self.incidents.step(found, scores, self._forecast, topology, now, partial=window.partial)
         board = Board(
             now, self.signals, scores, self._forecast, tuple(f for f in found if f.state != "resolved"), tuple(step.open), {},
-            topology, health(scores, step.open), server_scores(scores), muted=quiet,
+            topology, health(scores, step.open), server_scores(scores), self._states(scores), quiet,
         )  # fmt: skip
         board = self._explain(board, step.changed)
         ended = self._ended(scores, partial=window.partial)
@@ -97,6 +104,12 @@ class Cycle:
         scores = self.engine.step(window, muted=quiet)[0]
         self.forecaster.learn(window, muted=quiet)
         return scores
+
+    def _states(self, scores: Scores) -> dict[str, str]:
+        """Every server's state, named anew every STATES_EVERY seconds; empty without `states`."""
+        if self.states is not None and abs(scores.time - self._named_at) >= STATES_EVERY:
+            self._named, self._named_at = self.states(scores.series, scores.z), scores.time
+        return self._named
 
     def _follow_zone(self, now: float) -> None:
         if self.utc_offset is not None:
@@ -113,10 +126,7 @@ class Cycle:
         open_ids = {i.id for i in board.incidents}
         kept = {k: e for k, e in self._explanations.items() if k in open_ids or board.time - e.time < KEEP_CLOSED}
         self._explanations = kept
-        return Board(
-            board.time, board.signals, board.scores, board.forecast, board.findings, board.incidents, dict(kept), board.topology,
-            board.health, board.server_score, board.server_state, board.muted,
-        )  # fmt: skip
+        return replace(board, explanations=dict(kept))
 
     def _said(self, incident: str) -> float:
         return self._explanations[incident].time if incident in self._explanations else -np.inf

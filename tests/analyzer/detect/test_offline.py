@@ -69,9 +69,14 @@ def test_odd_columns_give_finite_answers(odd):
 
 def test_busy_hosts_stand_apart():
     series = table(8, signals=("cpu", "load"))
-    values = np.tile([0.1, 0.1, 0.3, 0.3, 0.6, 0.6, 0.95, 0.95], 2)
-    states = server_states(series, values)
+    z = np.tile([-3.0, -3.0, 0.0, 0.2, 2.0, 2.0, 6.0, 6.0], 2)
+    states = server_states(series, z)
     assert [states[f"h{i}"] for i in range(8)] == ["idle", "idle", "normal", "normal", "busy", "busy", "stressed", "stressed"]
+
+
+def test_nobody_is_stressed_for_being_the_busiest_of_a_calm_fleet():
+    series = table(8, signals=("cpu", "load"))
+    assert set(server_states(series, np.tile(np.linspace(-0.6, 0.6, 8), 2)).values()) == {"normal"}
 
 
 def test_a_day_of_minutes_is_judged_by_the_live_engine():
