@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+FIRST_SECOND, LAST_SECOND = -62135596800.0, 253402300799.0  # the years 1 to 9999, all that RFC 3339 can say
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -132,8 +133,8 @@ def printable(value: str, longest: int = 500) -> str:
 
 
 def rfc3339(seconds: float) -> str:
-    """Unix seconds as RFC 3339 UTC, to the millisecond: ``2026-05-01T12:00:00.000Z``."""
-    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
+    """Unix seconds as RFC 3339 UTC, to the millisecond: ``2026-05-01T12:00:00.000Z``; what lies beyond year 9999 is its end."""
+    moment = dt.datetime.fromtimestamp(min(max(seconds, FIRST_SECOND), LAST_SECOND), dt.UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -140,6 +140,14 @@ def test_json_writes_times_and_numpy_plainly():
     )
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(1e300, "9999-12-31T23:59:59.000Z"), (253402300799 + 60, "9999-12-31T23:59:59.000Z"), (-1e300, "0001-01-01T00:00:00.000Z")],
+)
+def test_time_that_no_calendar_has_is_the_nearest_that_it_has(seconds, said):
+    assert text.rfc3339(seconds) == said
+
+
 def test_number_at_the_limits_is_read():
     assert text.loads(b"[1e308, -0.0, 12345678901234567890]") == [1e308, -0.0, 12345678901234567890]
     assert text.loads('"\\ud83d\\ude00 한글"'.encode()) == "😀 한글"
