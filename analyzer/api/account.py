@@ -90,18 +90,21 @@ class Account:
         )  # fmt: skip
 
     def _of_column(self, name: str) -> list[str]:
+        """Where it was furthest off and where it goes; where neither can be told, how high it was."""
         column, odd = self.study.column(name), self.study.odd(name)
-        trend = self.study.analysis.trends.get(name)
-        told: list[str] = []
-        if odd:
-            told.append(self._say("strange", column, **self._values(column, odd[0])))
-        elif len(self.study.rows.times) < LIGHT_ROWS or not (trend and trend.direction != "flat"):
-            told.append(self._level(name, column))
-        judged = len(self.study.rows.times) >= LIGHT_ROWS
-        if judged and trend is not None and trend.direction != "flat" and (trend.r2 >= WORTH or self._until(name) <= AHEAD):
-            told.append(self._say(trend.direction, column, pace=_pace(column, trend), r2=_floored(trend.r2)))
-            if self._until(name) < math.inf:
-                told.append(self._say("full", left=about(self._until(name)), at=self._at(self._end + self._until(name))))
+        told = [self._say("strange", column, **self._values(column, odd[0]))] if odd else []
+        told += self._course(name, column)
+        return told or [self._level(name, column)]
+
+    def _course(self, name: str, column: Column) -> list[str]:
+        trend, until = self.study.analysis.trends.get(name), self._until(name)
+        if trend is None or trend.direction == "flat" or len(self.study.rows.times) < LIGHT_ROWS:
+            return []
+        if trend.r2 < WORTH and until > AHEAD:
+            return []
+        told = [self._say(trend.direction, column, pace=_pace(column, trend), r2=_floored(trend.r2))]
+        if until < math.inf:
+            told.append(self._say("full", left=about(until), at=self._at(self._end + until)))
         return told
 
     def _level(self, name: str, column: Column) -> str:

@@ -118,6 +118,11 @@ def test_what_was_asked_about_is_told_first():
     assert text.index("메모리 사용률") < text.index("CPU 사용률")
 
 
+def test_a_column_without_news_is_told_by_its_range():
+    drifting = 60 + 0.002 * np.arange(180) + np.random.default_rng(3).normal(0, 0.5, 180)
+    assert "Memory use stayed between 59% and 62%." in asked(rows(180, memory=drifting, cpu=noise(180)), "memory?")["analysis"]
+
+
 def test_the_same_rows_give_the_same_answer_in_any_order():
     metrics = spiked()
     shuffled = [metrics[i] for i in np.random.default_rng(1).permutation(len(metrics))]
