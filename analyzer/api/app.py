@@ -10,6 +10,7 @@ from aiohttp import web
 from analyzer.api import findings, grafana, people, webhook
 from analyzer.api.analyze import DESK, Desk, analyze
 from analyzer.api.page import page
+from analyzer.api.predict import predict
 from analyzer.api.state import STATE, ApiState
 from analyzer.store import StoreError
 from service.http import Problem
@@ -36,6 +37,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/derived/metrics", derived),
     ("GET", f"{V1}/openapi.yaml", openapi),
     ("POST", "/analyze", analyze),
+    ("POST", f"{V1}/predict", predict),
     ("POST", "/webhook/alertmanager", webhook.receive),
     ("GET", f"{V1}/incidents", findings.incidents),
     ("GET", f"{V1}/incidents/{{id}}", findings.incident),

@@ -90,11 +90,11 @@ class Study:
         return [a for a in self.analysis.anomalies if a.column == name]
 
 
-def study(rows: Rows, seed: int = 0) -> Study:
-    """Study the rows: seconds of work for 100,000 of them."""
+def study(rows: Rows, seed: int = 0, horizons: Sequence[float] | None = None) -> Study:
+    """Study the rows: seconds of work for 100,000 of them. `horizons`: seconds ahead; None = as far as the rows can tell."""
     columns = tuple(_column(name, values) for name, values in zip(rows.names, rows.values, strict=True))
     analysis = analyse(rows.times, rows.values, rows.names, seed=seed, most=MOST_ANOMALIES)
-    forecast = _follow(rows, columns, _forecast(rows, columns), analysis)
+    forecast = _follow(rows, columns, _forecast(rows, columns, horizons), analysis)
     until = tuple(forecast.until_limit.tolist()) if forecast else (math.nan,) * len(columns)
     return Study(rows, columns, analysis, forecast, until, _severity(analysis, until), _confidence(rows, analysis))
 
@@ -114,10 +114,11 @@ def _horizons(rows: Rows) -> list[float]:
     return [h for h in HORIZONS if h <= 2 * rows.span] or [rows.span]
 
 
-def _forecast(rows: Rows, columns: Sequence[Column]) -> Forecast | None:
-    horizons = _horizons(rows)
-    if not horizons:
+def _forecast(rows: Rows, columns: Sequence[Column], wanted: Sequence[float] | None) -> Forecast | None:
+    possible = _horizons(rows)
+    if not possible:
         return None
+    horizons = possible if wanted is None else wanted
     recent = np.flatnonzero(rows.times >= rows.times[-1] - WEEK)
     picked = recent[np.unique(np.linspace(0, len(recent) - 1, min(len(recent), FORECAST_POINTS)).astype(np.int64))]
     limits = [FULL if c.percent else None for c in columns]
