@@ -123,7 +123,7 @@ def documents() -> Result:
 
 def manners() -> Result:
     """No machine's paths, no registry's addresses, nothing unfinished in what is tracked."""
-    pattern = r"(^|[^a-zA-Z0-9_.])/(work|root|farm)/|index-url|\b(TODO|FIXME|XXX)\b"
+    pattern = r"(^|[^a-zA-Z0-9_.])/(work|root|farm)/|--(extra-)?index-url|\b(TODO|FIXME|XXX)\b"
     done = subprocess.run(
         ["git", "grep", "-nIE", pattern, "--", ":!tests/checks.py"], cwd=ROOT, capture_output=True, text=True, check=False
     )

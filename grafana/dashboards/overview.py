@@ -35,6 +35,7 @@ TILE_TO_SERVER = f"/d/{UID}/overview?var-instance=${{__field.labels.instance}}&$
 SHARES = "cpu|steal|iowait|memory|swap|disk|inodes|disk_time|tcp_retransmits|errors|cache_hit"
 SECONDS = "disk_latency|response_time|replication_lag|clock_skew|uptime"
 WORST = 40  # tiles; more cannot be told apart
+HERE = 'instance=~"$instance(:[0-9]+)?"'  # servers are known without their port, their series keep it
 
 
 def build() -> dashboard.Dashboard:
@@ -85,7 +86,7 @@ def instance_variable() -> dashboards.QueryVariable:
 def signal_variable() -> dashboards.QueryVariable:
     """Which of them."""
     chosen = dashboard.VariableOption(selected=True, text="cpu", value="cpu")
-    return query_variable("signal", "Signal", 'label_values(openmanager_y{instance="$instance"}, for)').current(chosen)
+    return query_variable("signal", "Signal", 'label_values(openmanager_y{instance=~"$instance(:[0-9]+)?"}, for)').current(chosen)
 
 
 def part_variable() -> dashboards.QueryVariable:
@@ -123,7 +124,7 @@ def at_a_glance() -> list[stat.Panel]:
     """Six numbers."""
     paging = "sum(openmanager_incident_active) or vector(0)"
     soon = "count(openmanager_seconds_until_limit < 86400) or vector(0)"
-    age = "time() - max(openmanager_analyzer_last_cycle_timestamp_seconds)"
+    age = "time() - max(timestamp(openmanager_health_score))"  # needs no scrape of the analyzer
     return [
         number("Servers watched", "count(openmanager_health_score)", 0, "Servers with a health score in the newest cycle.")
         .thresholds(steps(BLUE)),
@@ -326,7 +327,7 @@ def one_server() -> list[text.Panel | timeseries.Panel]:
 
 def with_part(name: str) -> str:
     """A derived series of the chosen server and signal; its label `part` is the mount or device, or "whole"."""
-    joined = f'label_join(openmanager_{name}{{instance="$instance", for="$signal"}}, "part", "", "mountpoint", "device")'
+    joined = f'label_join(openmanager_{name}{{{HERE}, for="$signal"}}, "part", "", "mountpoint", "device")'
     return f'label_replace({joined}, "part", "whole", "part", "")'
 
 
@@ -373,13 +374,13 @@ def band() -> timeseries.Panel:
 
 def server_scores() -> timeseries.Panel:
     """Which signals of the chosen server are strange."""
-    strangest = 'topk(8, max_over_time(openmanager_anomaly_score{instance="$instance"}[$__range] @ end()))'
+    strangest = f"topk(8, max_over_time(openmanager_anomaly_score{{{HERE}}}[$__range] @ end()))"
     same = "instance, for, mountpoint, device"
     return (
         graph("$instance: its strangest signals", "Anomaly score of each signal; above 1 is anomalous.", at(14, 34, 10, 10))
         .with_target(
             series(
-                f'openmanager_anomaly_score{{instance="$instance"}} and on ({same}) {strangest}',
+                f"openmanager_anomaly_score{{{HERE}}} and on ({same}) {strangest}",
                 "{{for}} {{mountpoint}}{{device}}",
             )
         )
