@@ -1,4 +1,4 @@
-"""The documents against what they describe: configuration keys, metrics, alerts, links, commands; one language against the other."""
+"""The documents against what they describe: configuration keys, metrics, alerts, links, commands; one language and the other."""
 
 import json
 import re

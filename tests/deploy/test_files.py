@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy import dashboards, stack, units
+from tests.deploy import dashboards, stack, units, wheel
 
 
 def overview() -> dict[str, Any]:
@@ -45,6 +45,15 @@ def test_units_are_accepted() -> None:
 def test_a_flag_that_does_not_exist_is_found_in_a_unit() -> None:
     text = (units.UNITS / "openmanager-analyzer.service").read_text().replace("--config.file", "--config")
     assert units.problems(text) == ["openmanager-analyzer has no --config"]
+
+
+def test_the_wheel_holds_every_file() -> None:
+    assert wheel.all_wrong() == []
+
+
+def test_a_preset_that_the_wheel_lacks_is_found() -> None:
+    project = (wheel.ROOT / "pyproject.toml").read_text().replace('"presets/*.yml", ', "")
+    assert "analyzer/presets/node.yml" in wheel.tracked() - wheel.built(project)
 
 
 def test_dashboards_are_as_the_code_makes_them_and_right() -> None:

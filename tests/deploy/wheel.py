@@ -16,14 +16,16 @@ def tracked() -> set[str]:
     return {name for name in done.stdout.splitlines() if (ROOT / name).exists() and not name.endswith((".md", ".po", ".pot"))}
 
 
-def built() -> set[str]:
-    """Files inside a wheel made of copies of what git knows."""
+def built(project: str | None = None) -> set[str]:
+    """Files inside a wheel made of copies of what git knows, by this or another pyproject.toml."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file in (*tracked(), "pyproject.toml", "README.md", "LICENSE"):
             target = folder / "src" / file
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes((ROOT / file).read_bytes())
+        if project is not None:
+            (folder / "src/pyproject.toml").write_text(project)
         command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, folder / "src"]
         done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
