@@ -13,8 +13,8 @@ FLOORS = {
             "evaluate", "exposition", "derived", "states", "ledger", "plain", "limits", "graph", "symptoms", "habits",
             "grouping", "cases", "paging"),
         2: ("pipeline", "ports"),
-        3: ("sources", "sinks", "store", "snapshot", "cache", "selfmetrics"),
-        4: ("api", "runner", "replay"),
+        3: ("sources", "sinks", "store", "snapshot", "archive", "cache", "selfmetrics", "troubles", "uncut", "remote", "table"),
+        4: ("api", "inbox", "resume", "runner", "replay"),
         5: ("__main__", "ctl", "build"),
     }
 }  # fmt: skip
