@@ -121,6 +121,10 @@ def _shared() -> list[Any]:
     ]
 
 
+def _processors() -> list[Any]:
+    return [structlog.stdlib.filter_by_level, *_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
+
+
 def setup(
     level: str = "info",
     format: Literal["logfmt", "json"] = "logfmt",  # noqa: A002 - the flag is called --log.format
@@ -147,6 +151,9 @@ def setup(
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel({"warn": "WARNING"}.get(level.lower(), level.upper()))
+    structlog.configure(  # loggers that were made without `get`, ours or a library's, say it in the same words
+        processors=_processors(), logger_factory=structlog.stdlib.LoggerFactory(), wrapper_class=structlog.stdlib.BoundLogger
+    )
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)  # a line a request belongs in front of a proxy
     return handler
 
@@ -157,11 +164,7 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
         structlog.stdlib.BoundLogger,
         structlog.wrap_logger(
             logging.getLogger(name),
-            processors=[
-                structlog.stdlib.filter_by_level,
-                *_shared(),
-                structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-            ],
+            processors=_processors(),
             wrapper_class=structlog.stdlib.BoundLogger,
             cache_logger_on_first_use=True,
         ),

@@ -7,6 +7,7 @@ import json
 import logging
 
 import pytest
+import structlog
 
 from service import logs
 
@@ -25,6 +26,7 @@ def written():
     yield setup
     root.handlers[:] = before
     root.setLevel(level)
+    structlog.reset_defaults()
 
 
 def test_row_44_input_cannot_start_a_line_or_colour_a_terminal(written):
@@ -105,3 +107,12 @@ def test_endless_value_is_cut(written):
     stream = written()
     logs.get("t").info("x", detail="a" * 1_000_000)
     assert len(stream.getvalue()) < 10_000
+
+
+def test_loggers_made_by_structlog_itself_say_it_in_the_same_words(written):
+    early = structlog.get_logger("analyzer.store")  # at import, before anything was set up
+    stream = written()
+    early.warning("kept", password="hunter2", n=3)
+    line = stream.getvalue()
+    assert "level=warning component=analyzer.store msg=kept" in line
+    assert 'password="<secret>"' in line or "password=<secret>" in line
