@@ -77,7 +77,7 @@ def switch_name(name: str) -> str:
 )
 @click.option("--fleet.seed", "seed", type=int, default=1, show_default=True, help="Same seed, same readings.")
 @click.option(
-    "--fleet.fault", "faults", multiple=True, metavar="KIND:SERVER:SEVERITY:START:SECONDS", help="A fault that began before."
+    "--fleet.state.file", "state_file", type=click.Path(path_type=Path), help="Keeps planted faults over a restart, as counters do."
 )
 @click.option("--path.procfs", "procfs", default="/proc", show_default=True, help="Where procfs is mounted.")
 @click.option("--path.sysfs", "sysfs", default="/sys", show_default=True, help="Where sysfs is mounted.")
@@ -113,7 +113,7 @@ def configure(flags: dict[str, Any]) -> Config:
         web_config=flags["web_config"],
         tokens=flags["tokens"],
         external_urls=tuple(flags["external_urls"]),
-        fleet=FleetConfig(flags["size"], flags["deploy"], flags["deploy_interval"], flags["seed"], tuple(flags["faults"])),
+        fleet=FleetConfig(flags["size"], flags["deploy"], flags["deploy_interval"], flags["seed"], flags["state_file"]),
         host=Settings(
             paths=default_paths(flags["procfs"], flags["sysfs"], flags["rootfs"], flags["udev"]),
             collect=frozenset() if flags["bare"] else ON_BY_DEFAULT,

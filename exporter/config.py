@@ -33,16 +33,15 @@ class FleetConfig:
         Time between two deployments in `auto`.
     seed
         Two fleets with the same seed and faults give the same readings.
-    faults
-        KIND:SERVER:SEVERITY:START:SECONDS of faults that began before this process, START in unix seconds: a fleet that goes on
-        where seeded history ends.
+    state_file
+        Where planted faults outlive a restart, as what they added to counters does; None forgets them.
     """
 
     size: int = 20
     deploy: Literal["auto", "manual"] = "auto"
     deploy_interval_seconds: float = 1.0
     seed: int = 1
-    faults: tuple[str, ...] = ()
+    state_file: Path | None = None
 
     def __post_init__(self) -> None:
         check(0 <= self.size <= LARGEST_FLEET, "--fleet.size", f"0 to {LARGEST_FLEET}", self.size)

@@ -8,12 +8,16 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
 from exporter.config import Config, ConfigError
+from exporter.fleet import memory
+from exporter.fleet.faults import Fault
 from exporter.fleet.fleet import Fleet
 from exporter.fleet.web import add_fleet_routes
 from exporter.host.machine import Host
@@ -24,6 +28,7 @@ from service import logs
 from service.http import bool_arg, json_response, trusted
 
 Clock = Callable[[], float]
+_LOG = logs.get("exporter")
 
 LANDING = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>openmanager exporter</title></head>
@@ -145,19 +150,28 @@ def make_fleet(config: Config, now: float) -> Fleet | None:
     it = config.fleet
     if it.size == 0:
         return None
-    fleet = Fleet(seed=it.seed, size=it.size, start=now, deploy=it.deploy, deploy_interval_seconds=it.deploy_interval_seconds)
-    for text in it.faults:
-        plant_before(fleet, text, now)
-    return fleet
-
-
-def plant_before(fleet: Fleet, text: str, now: float) -> None:
-    """One `--fleet.fault`. Raises ConfigError naming the form."""
+    state = it.state_file
     try:
-        kind, server, severity, start, length = text.split(":")
-        fleet.plant(kind, server, now, start=float(start), duration_seconds=float(length), severity=float(severity), before=True)
+        faults = memory.load(state) if state else ()
     except ValueError as error:
-        raise ConfigError(f"--fleet.fault {text!r}: {error}; write KIND:SERVER:SEVERITY:START:SECONDS") from error
+        raise ConfigError(f"--fleet.state.file: {error}") from error
+    return Fleet(
+        seed=it.seed,
+        size=it.size,
+        start=now,
+        deploy=it.deploy,
+        deploy_interval_seconds=it.deploy_interval_seconds,
+        faults=faults,
+        remember=partial(remember, state) if state else lambda every: None,
+    )
+
+
+def remember(state: Path, faults: tuple[Fault, ...]) -> None:
+    """Keep the planted faults; a disk that refuses costs only their memory."""
+    try:
+        memory.save(state, faults)
+    except OSError as error:
+        _LOG.warning("planted faults not saved", file=str(state), reason=str(error))
 
 
 def warm_up(fleet: Fleet, clock: Clock) -> Callable[[web.Application], Awaitable[None]]:

@@ -24,6 +24,7 @@ from analyzer.signals import load_presets
 from deploy.local import seed, servers
 from deploy.local.layout import SEED_DAYS, Layout, alertmanager_yml, analyzer_yml, prometheus_yml
 from deploy.local.words import WHY_NOT, WORDS
+from exporter.fleet import memory
 from exporter.fleet.load import Load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,7 +120,8 @@ class Demo:
         """The exporter with its 20 servers, deployed fast."""
         self.say("starting", name="exporter")
         listen = f"--web.listen-address=127.0.0.1:{self.at.exporter}"
-        command = [sys.executable, "-m", "exporter", listen, "--fleet.deploy-interval=100ms"]
+        state = f"--fleet.state.file={self.folder / 'faults.json'}"
+        command = [sys.executable, "-m", "exporter", listen, state, "--fleet.deploy-interval=100ms"]
         self.add(servers.start("exporter", command, url=self.at.url("exporter"), folder=self.folder, env=self.env())).wait_ready()
 
     def seed(self) -> None:
@@ -134,7 +136,7 @@ class Demo:
         load = Load()
         labels = {s.hostname: target_labels(s) for s in load.servers}
         progress = seed.bar(WORDS[self.lang]["seeding"])
-        past = seed.Past(load, labels.__getitem__)
+        past = seed.Past(load, labels.__getitem__, memory.load(self.folder / "faults.json"))
         signals = load_presets(("node", "fleet"))
         done = seed.seed(self.at.url("prometheus"), past, signals, start=start, end=now, progress=progress)
         self.say("seeded", samples=done.samples, series=done.series, seconds=done.seconds)

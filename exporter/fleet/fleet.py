@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -55,6 +56,10 @@ class Fleet:
         When the process started, from which `auto` deploys.
     deploy
         `auto` deploys one server each `deploy_interval_seconds` from the start; `manual` waits to be asked.
+    faults
+        What an earlier process had planted: it goes on.
+    remember
+        Told all faults whenever they change.
     """
 
     def __init__(
@@ -65,6 +70,8 @@ class Fleet:
         deploy: Deploy = "auto",
         *,
         deploy_interval_seconds: float = 1.0,
+        faults: Sequence[Fault] = (),
+        remember: Callable[[tuple[Fault, ...]], None] = lambda faults: None,
     ) -> None:
         self.seed = seed
         self.servers = catalog.build(size)
@@ -75,9 +82,11 @@ class Fleet:
         self._auto = deploy == "auto"
         self._interval = deploy_interval_seconds
         self._count = 0
-        self._faults: tuple[Fault, ...] = ()
+        self._faults = tuple(faults)
+        self._remember = remember
         self._scripted_until = start
-        self._numbered = 0
+        numbers = [f.id.removeprefix("fault-") for f in faults if f.id.startswith("fault-")]
+        self._numbered = max((int(n) for n in numbers if n.isdigit()), default=0)
         self._lock = threading.RLock()
         self._pages: OrderedDict[str, Page] = OrderedDict()
         self._tick: tuple[float, tuple[Fault, ...], Readings] | None = None
@@ -147,10 +156,8 @@ class Fleet:
         start: float | None = None,
         duration_seconds: float | None = None,
         severity: float = 0.6,
-        before: bool = False,
     ) -> Fault:
-        """Plant a fault from `start` (now when it is left out; never earlier, the past is already told, unless `before` the first
-        page of this process was).
+        """Plant a fault from `start` (now when it is left out; never earlier, the past is already told).
 
         Raises
         ------
@@ -164,14 +171,14 @@ class Fleet:
             if kind not in faults.KINDS and kind not in faults.HIDDEN:
                 raise ValueError(f"unknown fault kind {kind!r}; one of {', '.join(faults.KINDS)}")
             begin = now if start is None else start
-            if not before and not now - 60 <= begin <= now + 30 * DAY:
+            if not now - 60 <= begin <= now + 30 * DAY:
                 raise ValueError("start must lie between now and 30 days ahead")
             length = faults.kind_of(kind).duration_seconds if duration_seconds is None else duration_seconds
             faults.check(kind, found, severity, length)
             if sum(not f.over(now) for f in self._faults) >= MOST_FAULTS // 2:
                 raise ValueError(f"{MOST_FAULTS // 2} faults are planted already; lift some first")
             self._numbered += 1
-            fault = Fault(f"fault-{self._numbered:04d}", kind, hostname, begin if before else max(begin, now), length, severity)
+            fault = Fault(f"fault-{self._numbered:04d}", kind, hostname, max(begin, now), length, severity)
             self._keep((*self._faults, fault), now)
             return fault
 
@@ -181,7 +188,11 @@ class Fleet:
         if surplus > 0:
             ended = {f.id for f in sorted((f for f in every if f.over(now - f.tail)), key=lambda f: f.start)[:surplus]}
             every = tuple(f for f in every if f.id not in ended)
+        self._set(every)
+
+    def _set(self, every: tuple[Fault, ...]) -> None:
         self._faults = every
+        self._remember(every)
 
     def lift(self, identity: str, now: float) -> Fault:
         """End a fault now; what it has done so far stays.
@@ -196,7 +207,7 @@ class Fleet:
             for fault in self._faults:
                 if fault.id == identity:
                     ended = fault.lifted(now)
-                    self._faults = tuple(ended if f.id == identity else f for f in self._faults)
+                    self._set(tuple(ended if f.id == identity else f for f in self._faults))
                     return ended
             raise UnknownError(identity)
 
@@ -225,7 +236,7 @@ class Fleet:
             self._advance(now)
             scripted = [f for f in self._faults if f.origin in scenarios.SCENARIOS]
             planned = {f.id for f in scripted if f.start >= now}
-            self._faults = tuple(f.lifted(now) if f in scripted else f for f in self._faults if f.id not in planned)
+            self._set(tuple(f.lifted(now) if f in scripted else f for f in self._faults if f.id not in planned))
             self.scenario, self.scenario_since = name, now
             self._scripted_until = now
 

@@ -20,6 +20,7 @@ import yaml
 from analyzer.signals import load_presets
 from deploy.local import seed, servers
 from deploy.local.demo import target_labels
+from exporter.fleet import memory
 from exporter.fleet.faults import Fault
 from exporter.fleet.load import Load
 
@@ -80,7 +81,8 @@ class Stack:
     def start_exporter(self):
         listen = f"--web.listen-address=127.0.0.1:{self.ports['exporter']}"
         command = [sys.executable, "-m", "exporter", listen, "--fleet.deploy-interval=1ms"]
-        command += [f"--fleet.fault={f.kind}:{f.server}:{f.severity}:{f.start}:{f.duration_seconds}" for f in self.faults]
+        memory.save(self.folder / "faults.json", self.faults)
+        command.append(f"--fleet.state.file={self.folder / 'faults.json'}")
         self.add(servers.start("exporter", command, url=self.url("exporter"), folder=self.folder, env=env())).wait_ready()
 
     def start_analyzer(self, **changes):
@@ -92,7 +94,7 @@ class Stack:
         """History up to now with these faults in it: (kind, server, severity, seconds ago it began, duration)."""
         now = time.time()
         self.faults = tuple(
-            Fault(f"f{i}", kind, server, now - ago, duration, severity)
+            Fault(f"fault-{i:04d}", kind, server, now - ago, duration, severity)
             for i, (kind, server, severity, ago, duration) in enumerate(faults)
         )
         load = Load()
