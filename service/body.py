@@ -166,9 +166,9 @@ def check_schema(value: Any, schema: Mapping[str, Any], entry: str = "json") -> 
 
 def _parse(raw: bytes, limits: Limits, schema: Mapping[str, Any] | None, entry: str) -> Any:
     try:
-        value = text.loads(raw, depth=limits.depth, number_digits=limits.number_digits)
+        value = text.loads(raw, depth=limits.depth, number_digits=limits.number_digits, parsed_bytes=limits.parsed_bytes)
     except text.BadText as exc:
-        raise Problem(422 if exc.reason == "schema" else 400, exc.reason, exc.detail, entry=entry) from None
+        raise Problem({"schema": 422, "too_large": 413}.get(exc.reason, 400), exc.reason, exc.detail, entry=entry) from None
     if schema is not None:
         check_schema(value, schema, entry)
     return value

@@ -21,6 +21,9 @@ class Limits:
         Deepest nesting of a JSON body.
     number_digits
         Most characters of one JSON number.
+    parsed_bytes
+        Most memory that a JSON body may take once it is parsed, estimated from its brackets and commas: ``[{},{},…`` takes thirty
+        times its length, and compresses to nothing.
     header_seconds
         From the first byte of a request (or of a TLS handshake) to the end of its headers.
     request_seconds
@@ -52,6 +55,7 @@ class Limits:
     body_bytes: int = 1024 * 1024
     depth: int = 32
     number_digits: int = 64
+    parsed_bytes: int = 256 * 1024 * 1024
     header_seconds: float = 10.0
     request_seconds: float = 30.0
     keepalive_seconds: float = 75.0

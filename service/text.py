@@ -15,11 +15,15 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 FIRST_SECOND, LAST_SECOND = -62135596800.0, 253402300799.0  # the years 1 to 9999, all that RFC 3339 can say
+CONTAINER_BYTES, VALUE_BYTES = 200, 64  # an object with a few members; an element or member with a short value
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class BadText(ValueError):  # noqa: N818 - says what it is
-    """Text that is refused: `reason` is one of bad_json, too_deep, bad_number, not_finite, bad_encoding, bad_text, schema."""
+    """Text that is refused.
+
+    `reason` is one of bad_json, too_deep, bad_number, not_finite, bad_encoding, bad_text, schema, too_large.
+    """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -27,7 +31,13 @@ class BadText(ValueError):  # noqa: N818 - says what it is
         self.detail = detail
 
 
-def loads(raw: bytes, *, depth: int = 32, number_digits: int = 64) -> Any:
+def parsed_size(raw: bytes) -> int:
+    """Bytes that a JSON document takes when it is parsed, estimated without parsing it."""
+    text = len(raw) * (1 if raw.isascii() else 4)  # one wide character widens the whole text
+    return text + CONTAINER_BYTES * (raw.count(b"{") + raw.count(b"[")) + VALUE_BYTES * raw.count(b",")
+
+
+def loads(raw: bytes, *, depth: int = 32, number_digits: int = 64, parsed_bytes: int | None = None) -> Any:
     """Parse one JSON document.
 
     Parameters
@@ -38,12 +48,16 @@ def loads(raw: bytes, *, depth: int = 32, number_digits: int = 64) -> Any:
         Deepest nesting of arrays and objects.
     number_digits
         Most characters of one number.
+    parsed_bytes
+        Most bytes that it may take when parsed, as :func:`parsed_size` estimates.
 
     Raises
     ------
     BadText
         With the reason and, where it is known, the place.
     """
+    if parsed_bytes is not None and parsed_size(raw) > parsed_bytes:
+        raise BadText("too_large", "too many values in one body; send it in parts")
     try:
         source = raw.decode("utf-8")
     except UnicodeDecodeError as exc:

@@ -14,9 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.body import unsnappy
+from service.body import _gunzip, unsnappy
 from service.limits import Limits
 from service.problems import Problem
+from service.text import loads, parsed_size
 
 JSON = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
@@ -202,6 +203,37 @@ async def test_row_11_snappy_claiming_4_gib_is_refused_before_allocating():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 100_000
+
+
+async def test_row_9_gzip_of_512_mib_never_takes_more_than_the_limit():
+    small = bomb()
+    tracemalloc.start()
+    with pytest.raises(Problem) as caught:
+        _gunzip(small, 2**20)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (caught.value.status, peak < 8 * 2**20) == (413, True)
+
+
+async def test_row_9_small_body_of_very_many_values_is_refused_before_it_is_parsed(start):
+    kit = await start(limits=Limits(parsed_bytes=2**20))
+    many = gzip.compress(b"[" + b"{}," * 100_000 + b"{}]")
+    reply = await kit.post_json(many, "Content-Encoding: gzip")
+    assert (len(many) < 1000, reply.status, reply.json()["error"]) == (True, 413, "too_large")
+    assert kit.rejected("json", "too_large") == 1
+
+
+@pytest.mark.parametrize(
+    "piece", [b"{}", b"[]", b'{"a":1}', b"[1.5,1.5]", b'{"a":1.5,"b":"xy","c":null}', '{"k":"한글😀"}'.encode()]
+)
+def test_row_9_parsed_size_is_no_less_than_it_takes(piece):
+    raw = b"[" + b",".join([piece] * 20_000) + b"]"
+    tracemalloc.start()
+    value = loads(raw)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(value) == 20_000
+    assert peak <= 1.2 * parsed_size(raw)
 
 
 async def test_row_4_answers_are_strict_json(kit):
