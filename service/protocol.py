@@ -37,6 +37,7 @@ class Connection(RequestHandler):
         self._rejections = rejections
         self._header_deadline: asyncio.TimerHandle | None = None
         self._arriving: StreamReader | None = None
+        self._answered: StreamReader | None = None
         self.lost = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -82,11 +83,12 @@ class Connection(RequestHandler):
                 self._arriving = payload
 
     def _end_body(self, why: str) -> bool:
-        """Fail the body that is still arriving; whether there was one."""
+        """Fail the body that is still arriving; whether there was one. Where the answer is given already, nobody is told."""
         body = self._arriving
         if body is None or body.is_eof():
             return False
-        body.set_exception(RequestPayloadError(why))
+        if body is not self._answered:
+            body.set_exception(RequestPayloadError(why))
         body.feed_eof()
         return True
 
@@ -140,6 +142,7 @@ class Connection(RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """What was raised before a middleware ran (a bad Expect header) leaves as JSON as well."""
+        self._answered = request.content
         if isinstance(resp, web.HTTPException) and resp.status >= 400:
             name = secrets.token_hex(8)
             word = "bad_expectation" if resp.status == 417 else "bad_request"

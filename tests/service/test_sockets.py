@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import aiohttp
+import pytest
 
 from service.limits import Limits
 
@@ -171,6 +172,20 @@ async def test_client_that_leaves_in_the_middle_is_nobodys_fault(start, caplog):
         writer.transport.abort()
     await asyncio.sleep(0.7)
     assert not any(record.levelname == "ERROR" for record in caplog.records)
+
+
+@pytest.mark.parametrize("rest", [b"2\r\n[1\r\n", b"zz\r\n"])
+async def test_row_8_body_that_breaks_off_after_the_answer_is_nobodys_fault(kit, caplog, rest):
+    reader, writer = await asyncio.open_connection(*kit.address)
+    writer.write(b"POST /change HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[1\r\n")
+    async with asyncio.timeout(3):
+        assert b" 200 " in await reader.read(1000)  # this route reads no body
+        writer.write(rest)
+        writer.write_eof()
+        await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert not any(record.exc_info for record in caplog.records)
 
 
 async def test_pipelined_requests_are_answered_in_order(kit):
