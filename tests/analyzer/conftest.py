@@ -6,6 +6,10 @@ import threading
 
 import pytest
 
+from tests.analyzer.worlds import learned, world
+
+__all__ = ["in_background", "learned", "world"]
+
 
 @pytest.fixture
 def in_background():

@@ -1,5 +1,5 @@
 """The clockwork's fixtures."""
 
-from tests.analyzer.conftest import learned, world
+from tests.analyzer.worlds import learned, world
 
 __all__ = ["learned", "world"]
