@@ -23,6 +23,7 @@ JOB = "node"
 _NEXT_SCHEMA = {
     "type": "object",
     "properties": {"currentCount": {"type": "integer", "minimum": 0, "maximum": 10_000}, "reset": {"type": "boolean"}},
+    "additionalProperties": False,
 }
 _FAULT_SCHEMA = {
     "type": "object",
@@ -196,7 +197,7 @@ class _Routes:
 
     async def reset(self, request: web.Request) -> web.Response:
         """Take all servers away."""
-        await self._body(request, {"type": "object"})
+        await self._body(request, _NEXT_SCHEMA)
         now = self.clock()
         self.fleet.reset(now)
         return json_response(self._deployed(now, None, 0, "the fleet is empty"))
