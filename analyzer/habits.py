@@ -13,7 +13,7 @@ KEPT = 21 * DAY
 MOST = 64  # times remembered per host and signal
 WORK = frozenset({  # a job shows now in one of these and now in another, as the rest of the day's load has it
     "cpu", "load", "iowait", "disk_time", "disk_latency", "network_receive", "network_transmit", "context_switches", "processes",
-    "temperature",
+    "temperature", "nice",
 })  # fmt: skip
 
 

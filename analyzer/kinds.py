@@ -55,7 +55,7 @@ PATTERNS: dict[str, Pattern] = {
         usual={"+load": 1.0, "+temperature": 0.3, "~context_switches": 0.3},
         may=BUSY, up=SLOWED, down=STARVED,
         against={"+requests": 1.2, "+disk_time": 0.6, "+iowait": 0.5, "+network_receive": 0.6, "+network_transmit": 0.6,
-                 "+steal": 1.0, "-cache_hit": 0.6},
+                 "+steal": 1.0, "-cache_hit": 0.6, "+nice": 2.0},  # what runs away does not give way to others
     ),
     "memory_leak": Pattern(
         core={"+memory": 1.0},
@@ -112,7 +112,7 @@ PATTERNS: dict[str, Pattern] = {
     "clock_skew": Pattern(core={"~clock_skew": 1.0}),
     "stuck_metric": Pattern(core={"!stuck": 1.0}),
     "batch_job": Pattern(
-        core={"+cpu": 0.5, "+disk_time": 0.7, "+network_transmit": 0.3, "+network_receive": 0.3},
+        core={"+nice": 1.0, "+cpu": 0.5, "+disk_time": 0.7, "+network_transmit": 0.3, "+network_receive": 0.3},
         usual={"+disk_latency": 0.3, "+iowait": 0.4, "+load": 0.4},
         may=BUSY | IO | _all("~network_receive ~network_transmit"),
         against={"+response_time": 1.0, "+errors": 1.0, "+requests": 1.0, "+memory": 0.5, "+steal": 1.0},

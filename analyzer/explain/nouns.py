@@ -14,6 +14,7 @@ NOUNS: Mapping[str, Shown] = {
     "cpu": Shown("CPU use", "CPU 사용률"),
     "steal": Shown("CPU steal", "CPU steal"),
     "iowait": Shown("iowait", "iowait"),
+    "nice": Shown("CPU use of background jobs", "백그라운드 작업의 CPU 사용률"),
     "memory": Shown("memory use", "메모리 사용률"),
     "swap": Shown("swap use", "스왑 사용률"),
     "disk": Shown("disk use", "디스크 사용률"),
@@ -55,6 +56,7 @@ LEADING: Mapping[str, tuple[str, ...]] = {
     "db_slow": ("response_time",),
     "clock_skew": ("clock_skew",),
     "crash": ("up", "uptime"),
+    "batch_job": ("cpu", "nice", "disk_time"),
 }
 
 

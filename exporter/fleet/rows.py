@@ -301,7 +301,7 @@ SIGNAL_METRICS = frozenset({
     "app_cache_misses_total", "app_dependency_info",
 })  # fmt: skip
 SIGNAL_LABELS: Mapping[str, frozenset[str]] = {
-    "mode": frozenset({"idle", "iowait", "steal"}),
+    "mode": frozenset({"idle", "iowait", "nice", "steal"}),
     "device": frozenset({"eth0", "sda", "/dev/sda1", "/dev/sda2"}),
 }
 # these hardly move: history may carry them at a coarser step

@@ -8,7 +8,7 @@ from analyzer.evaluate import Raw
 from analyzer.promql import quote
 from deploy.local.servers import need, start_prometheus
 
-MODES = ("idle", "iowait", "steal", "user", "system")
+MODES = ("idle", "iowait", "nice", "steal", "user", "system")
 COUNTERS = {
     "node_disk_io_time_seconds_total": ({"device": "sda"}, {"device": "loop0"}),
     "node_disk_read_time_seconds_total": ({"device": "sda"}, {"device": "nvme0n1"}),

@@ -46,6 +46,7 @@ def finding(host: str, signal: str, kind: str) -> Finding:
         ([("web-1", "network_transmit", 9), ("web-1", "tcp_retransmits", 6)], ("web-1", "network_saturation")),
         ([("web-1", "tcp_retransmits", 9), ("web-1", "network_errors", 9)], ("web-1", "packet_loss")),
         ([("web-1", "steal", 9), ("web-1", "load", 5), ("web-1", "response_time", 5)], ("web-1", "steal")),
+        ([("web-1", "nice", 9), ("web-1", "cpu", 8), ("web-1", "load", 8)], ("web-1", "batch_job")),
         ([("cache-1", "cache_hit", -9), ("db-1", "requests", 6), ("api-1", "response_time", 5)], ("cache-1", "cache_stampede")),
         ([("db-1", "response_time", 8), ("api-1", "response_time", 8), ("web-1", "response_time", 8)], ("db-1", "db_slow")),
         ([("web-1", "clock_skew", -9)], ("web-1", "clock_skew")),

@@ -6,7 +6,7 @@ from analyzer.signals import PRESETS, Matcher, SignalError, load_presets, metric
 from analyzer.yamlfile import ConfigError
 
 TOPICS = {
-    "cpu": {"cpu", "steal", "iowait"},
+    "cpu": {"cpu", "steal", "iowait", "nice"},
     "memory": {"memory", "swap"},
     "disk": {"disk", "inodes"},
     "disk_io": {"disk_time", "disk_latency"},

@@ -15,7 +15,7 @@ from analyzer.window import Series, Window
 from exporter.fleet.faults import Fault
 from exporter.fleet.load import Load
 
-MODES = ("idle", "iowait", "steal")  # all that the preset signals need of node_cpu_seconds_total
+MODES = ("idle", "iowait", "nice", "steal")  # all that the preset signals need of node_cpu_seconds_total
 COLUMNS = 2_000  # scrapes at once: bounds memory
 
 

@@ -93,7 +93,9 @@ async def test_the_older_names_still_work(client):
     assert (await get(client, "/api/servers/status"))["currentCount"] == 0
 
 
-@pytest.mark.parametrize("body", [{"currentCount": -1}, {"currentCount": "1"}, {"currentCount": 1.5}, {"reset": "yes"}, {"rest": True}, []])
+@pytest.mark.parametrize(
+    "body", [{"currentCount": -1}, {"currentCount": "1"}, {"currentCount": 1.5}, {"reset": "yes"}, {"rest": True}, []]
+)
 async def test_a_bad_body_is_refused_and_changes_nothing(client, body):
     response = await client.post("/api/servers/next", json=body)
     assert response.status == 422
