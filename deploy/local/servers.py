@@ -85,7 +85,7 @@ def _unpack(package: str, into: Path) -> None:
         _run(["apt-get", *private, "-qq", "update"], folder)
         _download(package, folder, private)
     for archive in folder.glob(f"{package}_*.deb"):
-        _run(["dpkg-deb", "-x", str(archive), str(into.resolve())], folder)
+        _run(["dpkg-deb", "-x", str(archive.resolve()), str(into.resolve())], folder)
 
 
 def _download(package: str, folder: Path, options: Sequence[str]) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,3 +95,14 @@ def test_a_missing_server_names_the_command_that_gets_it(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(servers.ServerMissingError, match="make servers"):
         servers.need("prometheus", tmp_path)
+
+
+@pytest.mark.skipif(not shutil.which("apt-get"), reason="only Debian and Ubuntu have packages to unpack")
+@pytest.mark.timeout(120)
+def test_servers_are_unpacked_without_root_where_path_has_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the demo's folder is given relative to where make runs
+    which = shutil.which
+    monkeypatch.setattr(servers.shutil, "which", lambda name: None if "prom" in name or name == "amtool" else which(name))
+    assert servers.fetch(("promtool", "amtool"), Path(".demo/servers")) == []
+    done = subprocess.run([servers.need("promtool", Path(".demo/servers")), "--version"], check=True, capture_output=True)
+    assert b"promtool" in done.stdout + done.stderr
