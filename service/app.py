@@ -16,6 +16,7 @@ from service import build
 from service.body import LIMITS
 from service.guard import GUARD, Guard, Handler, own_names
 from service.health import HEALTH, Health, Ready, Reload
+from service.held import HELD, Held
 from service.limits import Limits
 from service.metrics import metrics_handler as default_metrics_handler
 from service.middleware import envelope, on_prepare
@@ -81,7 +82,7 @@ def create_app(
     disable_created_metrics()  # type: ignore[no-untyped-call]  # a series of its own for each counter's birth, which nobody asks for
     limits = limits or Limits()
     app = web.Application(middlewares=[envelope], client_max_size=limits.body_bytes)
-    app[LIMITS] = limits
+    app[LIMITS], app[HELD] = limits, Held(limits.bodies_bytes)
     app[GUARD] = Guard(hosts=own_names())
     app[REJECTIONS] = Rejections(registry)
     app[RATE] = RateLimiter(limits.rate_per_second)

@@ -18,6 +18,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
 from service import text
+from service.held import FREE_BYTES, HELD
 from service.limits import Limits
 from service.problems import Problem
 
@@ -38,7 +39,7 @@ async def read_body(request: web.Request, *, limits: Limits | None = None, entry
     Raises
     ------
     Problem
-        413 too_large, 400 bad_body or bad_encoding, 415 unsupported_encoding.
+        413 too_large, 400 bad_body or bad_encoding, 415 unsupported_encoding, 503 busy beside other large bodies.
     """
     limits = limits or limits_of(request)
     decode = _decoder(request.headers.get("Content-Encoding", ""), entry)
@@ -46,9 +47,17 @@ async def read_body(request: web.Request, *, limits: Limits | None = None, entry
     if announced is not None and announced > limits.body_bytes:
         raise _too_large(limits, entry)
     raw = await _collect(request, limits, entry)
-    if getattr(request.content, "total_compressed_bytes", None) is not None:
+    if decode is None or getattr(request.content, "total_compressed_bytes", None) is not None:
         return raw  # a server that is not ours has undone it already
-    return await _off_loop(decode, raw, limits.body_bytes) if decode else raw
+    plain: bytes = await _off_loop(decode, raw, limits.body_bytes)
+    _hold(request, len(raw) + len(plain), entry)
+    return plain
+
+
+def _hold(request: web.Request, size: int, entry: str) -> None:
+    held = request.config_dict.get(HELD)
+    if held is not None:
+        held.at_least(request, size, entry)
 
 
 async def _off_loop(work: Callable[..., Any], raw: bytes, *args: Any) -> Any:
@@ -68,6 +77,7 @@ async def _collect(request: web.Request, limits: Limits, entry: str) -> bytes:
             parts += chunk
             if len(parts) > limits.body_bytes:
                 raise _too_large(limits, entry)
+            _hold(request, len(parts), entry)
     except (HttpProcessingError, RequestPayloadError, web.HTTPException, ValueError) as exc:
         raise Problem(400, "bad_body", text.printable(str(exc), 200), entry=entry, close=True) from exc
     return bytes(parts)
@@ -201,4 +211,6 @@ async def read_json(
     limits = limits or limits_of(request)
     _check_type(request, entry)
     raw = await read_body(request, limits=limits, entry=entry)
+    if len(raw) > FREE_BYTES:
+        _hold(request, len(raw) + min(await asyncio.to_thread(text.parsed_size, raw), limits.parsed_bytes), entry)
     return await _off_loop(_parse, raw, limits, schema, entry)

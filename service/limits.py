@@ -24,6 +24,8 @@ class Limits:
     parsed_bytes
         Most memory that a JSON body may take once it is parsed, estimated from its brackets and commas: ``[{},{},…`` takes thirty
         times its length, and compresses to nothing.
+    bodies_bytes
+        Most memory that the large bodies of all requests may take at once; the next one is answered 503.
     header_seconds
         From the first byte of a request (or of a TLS handshake) to the end of its headers.
     request_seconds
@@ -56,6 +58,7 @@ class Limits:
     depth: int = 32
     number_digits: int = 64
     parsed_bytes: int = 256 * 1024 * 1024
+    bodies_bytes: int = 320 * 1024 * 1024
     header_seconds: float = 10.0
     request_seconds: float = 30.0
     keepalive_seconds: float = 75.0

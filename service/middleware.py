@@ -16,6 +16,7 @@ from aiohttp import hdrs, web
 from service import logs
 from service.body import limits_of
 from service.guard import DEADLINE, GUARD, PRINCIPAL, check_host, check_origin, check_path
+from service.held import HELD
 from service.http import REQUEST_ID, problem_response
 from service.problems import REJECTIONS, Problem
 from service.rate import RATE
@@ -79,6 +80,8 @@ async def envelope(request: web.Request, handler: Handler) -> web.StreamResponse
             return _gone(request, exc)
         _LOG.error("handler failed", request_id=request[REQUEST_ID], path=request.path, exc_info=exc)
         problem = Problem(500, "internal", "a fault of this service; the log has it under this request_id")
+    finally:
+        request.app[HELD].release(request)
     return refuse(request, problem)
 
 

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from service.body import _gunzip, unsnappy
+from service.held import HELD
 from service.limits import Limits
 from service.problems import Problem
 from service.text import loads, parsed_size
@@ -221,6 +222,25 @@ async def test_row_9_small_body_of_very_many_values_is_refused_before_it_is_pars
     reply = await kit.post_json(many, "Content-Encoding: gzip")
     assert (len(many) < 1000, reply.status, reply.json()["error"]) == (True, 413, "too_large")
     assert kit.rejected("json", "too_large") == 1
+
+
+async def test_row_9_what_one_may_many_at_once_may_not(start):
+    kit = await start(limits=Limits(body_bytes=2**24, bodies_bytes=30 * 2**20, request_seconds=5))
+    body = b'["' + b"a" * (6 * 2**20) + b'"]'
+    opened = [await asyncio.open_connection(*kit.address) for _ in range(6)]
+    for _, writer in opened:
+        writer.write(JSON + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:-1])
+    await asyncio.sleep(0.5)
+    for _, writer in opened:
+        writer.write(body[-1:])
+    found = []
+    for reader, writer in opened:
+        found.append(int((await reader.read())[9:12]))
+        writer.close()
+    assert set(found) == {200, 503}
+    assert kit.rejected("json", "busy") == found.count(503)
+    assert kit.app[HELD].total == 0
+    assert (await kit.post_json(body)).status == 200
 
 
 @pytest.mark.parametrize(
