@@ -163,6 +163,7 @@ ROWS = {
         service/test_threats.py::test_row_9_gzip_of_512_mib_never_takes_more_than_the_limit
         service/test_threats.py::test_row_9_small_body_of_very_many_values_is_refused_before_it_is_parsed
         service/test_threats.py::test_row_9_parsed_size_is_no_less_than_it_takes
+        service/test_threats.py::test_row_9_what_one_may_many_at_once_may_not
         {ROUTES}::test_rows_9_and_10_many_refusals_leave_no_memory_behind
     """),
     10: ("45,000 empty gzip members", f"""{BODIES}
