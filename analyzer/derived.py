@@ -258,8 +258,9 @@ class Deriver:
             keys = list(self._ended)
             at = scores.series.positions(keys)
             back = (at >= 0) & np.isfinite(scores.value[at])
-            self._ended.difference_update(key for key, is_back in zip(keys, back.tolist(), strict=True) if is_back)
-            gone[at[(at >= 0) & ~back]] = True
+            stays = (at >= 0) & ~back  # what has left the table is known no longer, or churn would fill the memory
+            self._ended = {key for key, is_gone in zip(keys, stays.tolist(), strict=True) if is_gone}
+            gone[at[stays]] = True
         return gone
 
     def _forecasts(self, report: Report) -> list[tuple[Family, Floats]]:
