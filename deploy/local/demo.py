@@ -14,7 +14,6 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from exporter.fleet.load import Load
 ROOT = Path(__file__).resolve().parents[2]
 READY_WITHIN = 180.0
 POLL = 2.0
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, kill, a terminal that is closed
 
 
 class EndedError(Exception):
@@ -325,15 +325,18 @@ def target_labels(server: Any) -> dict[str, str]:
 
 @contextlib.contextmanager
 def ignoring_interrupts() -> Any:
-    """A second Ctrl-C must not leave servers behind."""
-    before: Callable[..., Any] | int | None = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """A second Ctrl-C, or a signal that comes to us and to our group, must not leave servers behind."""
+    before: dict[int, Any] = {sign: signal.signal(sign, signal.SIG_IGN) for sign in ENDS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
 
 
 def _terminate(number: int, frame: Any) -> None:
+    for sign in ENDS:  # one is enough: a second one would interrupt the clearing up
+        signal.signal(sign, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -346,7 +349,8 @@ def _terminate(number: int, frame: Any) -> None:
 @click.option("--seconds", default=0.0, help="end by itself so long after ready; 0 = never")
 def main(lang: str, folder: Path, embedded: bool, fault: str, fault_after: float, seconds: float) -> None:
     """Show the whole loop."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for sign in ENDS:
+        signal.signal(sign, _terminate)
     kind, server, severity = fault.split(":")
     demo = Demo(folder, lang, embedded=embedded, fault=(kind, server, float(severity)), fault_after=fault_after, seconds=seconds)
     sys.exit(demo.run())

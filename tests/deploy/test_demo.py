@@ -41,10 +41,12 @@ def children_of(pid):
     return [int(word) for word in found.stdout.split()]
 
 
-def end(process):
-    """Ctrl-C, and what it said last; nothing that it started is left."""
+def end(process, *signals):
+    """Ctrl-C (or other signals, a moment apart), and what it said last; nothing that it started is left."""
     children = children_of(process.pid)
-    process.send_signal(signal.SIGINT)
+    for sign in signals or (signal.SIGINT,):
+        process.send_signal(sign)
+        time.sleep(0.05)
     rest, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
@@ -79,7 +81,7 @@ def test_without_prometheus_the_demo_says_so_in_one_line_and_runs_embedded(tmp_p
     try:
         said = read_until(process, "준비 완료", 90)
         assert said.splitlines()[0].endswith(WORDS["ko"]["embedded"].format(why="--embedded"))
-        end(process)
+        end(process, signal.SIGTERM, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
     finally:
         if process.poll() is None:
             process.kill()
