@@ -49,6 +49,7 @@ PROMISES = {
         analyzer/sinks/test_remote_write.py::test_a_permanent_error_that_is_answered_with_500_is_narrowed_down_too
     """),
     "P5": ("no finding is lost and no notification repeated by a kill at any moment; resumed within a cycle", """
+        e2e/test_restart.py::test_an_alert_outlives_kills_and_stops_unchanged_and_resolves_once
         analyzer/sinks/test_outages.py::test_p5_kill_9_at_random_instants_loses_no_finding_and_repeats_no_notification
         analyzer/test_store.py::test_p5_after_300_kills_every_write_that_returned_is_there_and_none_is_half
         analyzer/test_snapshot.py::test_p5_a_crash_at_any_write_sync_or_rename_leaves_the_old_state_or_the_new
@@ -75,6 +76,7 @@ PROMISES = {
         analyzer/sinks/test_alertmanager.py::test_one_dead_alertmanager_does_not_keep_it_from_the_other
     """),
     "P8": ("no data is neither healthy nor an anomaly: nothing opens or ends, one alert about ourselves", """
+        e2e/test_outage.py::test_p8_prometheus_that_hangs_and_then_dies_opens_and_ends_nothing
         promises/test_p8_no_data_is_not_healthy_and_no_anomaly.py::test_nothing_opens_or_ends_while_it_lasts
         promises/test_p8_no_data_is_not_healthy_and_no_anomaly.py::test_people_hear_of_it_once_within_two_cycles_and_once_of_its_end
         analyzer/test_findings.py::test_p8_a_partial_answer_opens_nothing
@@ -256,6 +258,9 @@ ROWS = {
         promises/test_p8_no_data_is_not_healthy_and_no_anomaly.py::test_nothing_opens_or_ends_while_it_lasts
     """),
     31: ("samples of every kind: a finite score or none", """
+        threats/test_row_31_samples.py::test_any_samples_give_finite_scores_or_none
+        threats/test_row_31_samples.py::test_an_hour_of_nonsense_does_not_change_what_is_usual
+        threats/test_row_31_samples.py::test_repeated_and_unsorted_times_change_nothing
         analyzer/detect/test_engine.py::test_any_input_gets_a_finite_score_or_none
         analyzer/test_evaluate.py::test_whatever_the_samples_values_are_finite_or_none
         analyzer/test_forecast.py::test_any_input_gives_numbers_or_none
@@ -265,6 +270,7 @@ ROWS = {
         analyzer/sources/test_prometheus_replies.py::test_unsorted_doubled_and_stray_points_find_their_place
     """),
     32: ("series without end: capped, evicted, counted", """
+        threats/test_row_32_churn.py::test_series_that_come_and_go_stay_within_the_cap_and_drop_out_of_metrics
         analyzer/sources/test_prometheus_replies.py::test_known_series_are_not_pushed_out_by_new_ones
         analyzer/sources/test_prometheus_replies.py::test_series_that_went_make_room
         analyzer/sources/test_embedded.py::test_churned_series_make_room_for_new_ones
