@@ -29,10 +29,10 @@ demo: setup ## the whole loop on this machine (UI_LANG=ko speaks Korean; Ctrl-C 
 	@$(BIN)/python -m deploy.local.demo --lang $(UI_LANG) $(DEMO)
 
 test: servers ## all tests, real Prometheus and Alertmanager included
-	$(BIN)/pytest -q -n $(WORKERS) -m "not long"
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m "not long"
 
 test-unit: setup ## the tests that need no server binary
-	$(BIN)/pytest -q -n $(WORKERS) -m "not long and not servers"
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m "not long and not servers"
 
 test-long: servers ## the full-length outages, soaks and restarts
 	$(BIN)/pytest -q -m long

@@ -91,7 +91,7 @@ class Demo:
         if self.embedded:
             self.say("embedded", why="--embedded")
             return
-        missing = servers.fetch(("prometheus", "alertmanager"), self.folder / "servers")
+        missing = servers.fetch(("prometheus", "alertmanager"))
         if missing:
             self.embedded = True
             self.say("embedded", why=", ".join(missing))

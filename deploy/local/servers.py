@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-UNPACKED = Path(".demo/servers")
+UNPACKED = Path(__file__).resolve().parents[2] / ".demo/servers"
 
 
 @dataclass(frozen=True, slots=True)

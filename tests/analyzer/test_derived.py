@@ -10,6 +10,7 @@ import pytest
 from analyzer.derived import STALE, DerivedSettings, Deriver, clean, horizon_name, is_stale
 from analyzer.records import Report
 from analyzer.sinks.exposition import Renderer
+from deploy.local.servers import need
 from tests.analyzer.reports import INCIDENT, NOW, forecast, report, scores, series
 
 CPU = series(("cpu", "web-01"))
@@ -213,6 +214,6 @@ def test_promtool_takes_the_text():
     deriver, table = Deriver(), series(("disk", "web-01"))
     deriver.series_of(report(table, forecast=forecast(table), health={"web-01": 90.0}, incidents=(INCIDENT,)))
     done = subprocess.run(
-        ["promtool", "check", "metrics"], input=Renderer().render(deriver.newest()), capture_output=True, check=False
+        [need("promtool"), "check", "metrics"], input=Renderer().render(deriver.newest()), capture_output=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, b"")

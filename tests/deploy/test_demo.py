@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from deploy.local import servers
@@ -36,9 +37,18 @@ def read_until(process, pattern, seconds):
 
 
 def children_of(pid):
-    """Processes that name it as parent, or that stand in its folder's logs."""
-    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
-    return [int(word) for word in found.stdout.split()]
+    """Processes that it started."""
+    return [child.pid for child in psutil.Process(pid).children()]
+
+
+def give_up(process):
+    """After a failure: what it started goes with it."""
+    if process.poll() is None:
+        children = children_of(process.pid)
+        process.kill()
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+    process.communicate()
 
 
 def end(process, *signals):
@@ -56,7 +66,7 @@ def end(process, *signals):
 @pytest.mark.servers
 @pytest.mark.timeout(240)
 def test_the_demo_is_ready_within_90_seconds_twice_and_ends_what_it_started(tmp_path):
-    first = start(tmp_path)
+    first, second = start(tmp_path), None
     try:
         said = read_until(first, "ready after", 120)
         assert float(re.search(r"ready after (\d+) s", said)[1]) <= 90
@@ -70,9 +80,9 @@ def test_the_demo_is_ready_within_90_seconds_twice_and_ends_what_it_started(tmp_
         assert again is None or int(again[1].replace(",", "")) < 20_000
         end(second)
     finally:
-        for process in (first, locals().get("second")):
-            if process and process.poll() is None:
-                process.kill()
+        give_up(first)
+        if second is not None:
+            give_up(second)
 
 
 @pytest.mark.timeout(120)
@@ -83,8 +93,7 @@ def test_without_prometheus_the_demo_says_so_in_one_line_and_runs_embedded(tmp_p
         assert said.splitlines()[0].endswith(WORDS["ko"]["embedded"].format(why="--embedded"))
         end(process, signal.SIGTERM, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
     finally:
-        if process.poll() is None:
-            process.kill()
+        give_up(process)
 
 
 def test_both_languages_say_the_same_things():

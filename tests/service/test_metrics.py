@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import threading
 import time
@@ -12,9 +11,8 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 
+from deploy.local.servers import need
 from service.metrics import Bounded
-
-PROMTOOL = shutil.which("promtool")
 
 
 def family(name: str, value: float = 1.0) -> list[GaugeMetricFamily]:
@@ -128,6 +126,5 @@ async def test_own_metrics_have_no_created_series(kit):
 async def test_own_metrics_are_clean_for_promtool(kit):
     await kit.post_json(b"{")
     body = (await kit.request("GET /metrics")).body
-    assert PROMTOOL is not None, "promtool is missing: apt-get install prometheus"
-    done = subprocess.run([PROMTOOL, "check", "metrics"], input=body, capture_output=True, check=False)
+    done = subprocess.run([need("promtool"), "check", "metrics"], input=body, capture_output=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")

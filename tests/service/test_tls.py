@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 import ssl
 import subprocess
@@ -15,9 +14,8 @@ import bcrypt
 import pytest
 import trustme
 
+from deploy.local.servers import need
 from service.limits import Limits
-
-PROMTOOL = shutil.which("promtool")
 
 
 class Authority:
@@ -171,8 +169,7 @@ def test_standard_parts_are_accepted_by_promtool(authority, tmp_path):
         "http_server_config: {headers: {X-Frame-Options: deny}}",
         "basic_auth_users: {alice: $2y$04$jQ9fZ7tXzZ0gI8mY9b0nJuVY9CwM6lrIroKBdYFRwUyPLY9dTxHOm}",
     )
-    assert PROMTOOL is not None, "promtool is missing: apt-get install prometheus"
-    done = subprocess.run([PROMTOOL, "check", "web-config", str(path)], capture_output=True, text=True, check=False)
+    done = subprocess.run([need("promtool"), "check", "web-config", str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     from service.webconfig import read_web_config
 
@@ -192,8 +189,7 @@ scrape_configs:
   tls_config: {{ca_file: {tmp_path}/ca.pem}}
   static_configs: [{{targets: ["127.0.0.1:{kit.address[1]}"]}}]
 """)
-    binary = shutil.which("prometheus")
-    assert binary is not None, "prometheus is missing: apt-get install prometheus"
+    binary = need("prometheus")
     port = free_port()
     command = [
         binary,

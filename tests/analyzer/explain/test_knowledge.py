@@ -9,6 +9,7 @@ import yaml
 from analyzer.explain.engine import LocalExplainer
 from analyzer.explain.knowledge import KnowledgeError, load
 from analyzer.records import BENIGN_KINDS, FAULT_KINDS
+from deploy.local.servers import need
 from tests.analyzer.explain.stories import STORIES
 
 OWN = """
@@ -83,5 +84,7 @@ def test_every_query_is_promql(tmp_path):
     queries = [q.replace("{instance}", "a-01") for kind in load().values() for q in kind.queries]
     rules = [{"record": f"q:{n}", "expr": query} for n, query in enumerate(queries)]
     (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
-    done = subprocess.run(["promtool", "check", "rules", "rules.yml"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [need("promtool"), "check", "rules", "rules.yml"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
