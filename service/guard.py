@@ -11,7 +11,7 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -117,9 +117,12 @@ def check_path(raw_path: str) -> None:
     for _ in range(3):
         if re.search(r"[\x00-\x1f\x7f\\]", path) or ".." in path.split("/"):
             raise Problem(404, "bad_path", "no such path", entry="path")
+        if "%" not in path:
+            return
         path = unquote(path, errors="replace")
 
 
+@lru_cache(maxsize=256)  # clients send the same few at every request
 def _host(netloc: str) -> str | None:
     """The host of ``host:port``, lower case; None where it is neither a name nor an address."""
     match = re.fullmatch(r"(?P<v6>\[[0-9A-Fa-f:.%]+\])(:[0-9]{1,5})?|(?P<name>[A-Za-z0-9._-]+)(:[0-9]{1,5})?", netloc)
@@ -131,11 +134,16 @@ def _host(netloc: str) -> str | None:
 def _is_ours(host: str, hosts: Collection[str]) -> bool:
     if "*" in hosts or host in hosts or "." not in host or host.endswith(_PRIVATE_SUFFIXES):
         return True
+    return _is_address(host)  # a page elsewhere cannot make its own name an address
+
+
+@lru_cache(maxsize=256)
+def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return False
-    return True  # a page elsewhere cannot make its own name an address
+    return True
 
 
 def check_host(request: web.BaseRequest, guard: Guard) -> None:
