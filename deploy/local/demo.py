@@ -50,7 +50,7 @@ class Demo:
         self.at = Layout(folder, rules=ROOT / "alert_rules", **ports)
         self.seen_findings: set[str] = set()
         self.seen_incidents: dict[str, tuple[str, bool]] = {}
-        self.seen_alerts: dict[str, str] = {}
+        self.seen_alerts: dict[str, tuple[str, str]] = {}
         self.planted_at: float | None = None
         self.lifted = False
 
@@ -254,7 +254,7 @@ class Demo:
         for print_, alert in now.items():
             if print_ not in self.seen_alerts:
                 labels = alert["labels"]
-                self.seen_alerts[print_] = labels["alertname"]
+                self.seen_alerts[print_] = (labels["alertname"], labels.get("instance", ""))
                 self.say(
                     "alert",
                     name=labels["alertname"],
@@ -265,7 +265,8 @@ class Demo:
                 )
                 self.say_more(alert["annotations"].get("summary" if self.lang == "en" else "summary_ko", ""))
         for print_ in [p for p in self.seen_alerts if p not in now]:
-            self.say("alert_gone", name=self.seen_alerts.pop(print_), instance="")
+            name, instance = self.seen_alerts.pop(print_)
+            self.say("alert_gone", name=name, instance=instance)
 
     # ---- parts ----
 
