@@ -7,7 +7,7 @@ at work. The store, the metrics and the listening sockets live as long as the pr
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,12 +33,13 @@ from analyzer.records import Report
 from analyzer.resume import Resume, Times
 from analyzer.runner import Runner
 from analyzer.selfmetrics import SelfMetrics
-from analyzer.signals import parse_matchers
+from analyzer.signals import Signal, parse_matchers
 from analyzer.sinks.alertmanager import AlertmanagerSink, AlertSettings, AlertTexts, Target
 from analyzer.sinks.exposition import Renderer
 from analyzer.sinks.remote_write import RemoteWrite, WriteSettings
 from analyzer.sinks.spool import Spool
 from analyzer.sources.embedded import EmbeddedSettings, EmbeddedSource
+from analyzer.sources.observer import Observer
 from analyzer.sources.prometheus import PrometheusSettings, PrometheusSource
 from analyzer.sources.targets import static_target
 from analyzer.sources.topology import TopologySettings
@@ -92,6 +93,28 @@ def times_of(config: Config) -> Times:
         judge_last=reader.judge_last,
         snapshot_every=config.state.snapshot_every,
     )
+
+
+def identity_of(config: Config) -> Identity:
+    """How labels name a server."""
+    return Identity(config.identity.labels, config.identity.strip_port, config.identity.role_label)
+
+
+def prometheus_source(config: Config, signals: Sequence[Signal], session: Any, observer: Observer) -> PrometheusSource:
+    """These signals, read from the configured Prometheus within the configured limits."""
+    reader = config.reader
+    settings = PrometheusSettings(
+        reader.url,
+        selector=parse_matchers(reader.selector) if reader.selector else (),
+        scrape_interval=reader.scrape_interval,
+        timeout=reader.timeout,
+        max_bytes=reader.max_bytes,
+        max_series=reader.max_series,
+        concurrency=reader.concurrency,
+        identity=identity_of(config),
+        topology=TopologySettings(**reader.topology),
+    )
+    return PrometheusSource(settings, signals, session, observer=observer)
 
 
 def make_explainer(config: Config) -> LocalExplainer:
@@ -215,9 +238,7 @@ class Analyzer:
     async def start(self) -> None:
         """Open sessions, start the sinks, prepare the runner's parts; nothing is read yet."""
         config = self.config
-        identity = Identity(config.identity.labels, config.identity.strip_port, config.identity.role_label)
-        topology = TopologySettings(**config.reader.topology)
-        self.source = await self._make_source(identity, topology)
+        self.source = await self._make_source()
         self.alerts = await self._make_alerts()
         sinks: list[Sink] = [self.alerts, *await self._make_writer()]
         resume = Resume(
@@ -261,10 +282,9 @@ class Analyzer:
     async def _session(self, http: Any) -> Any:
         return await self._stack.enter_async_context(make_session(HttpConfig.parse(http)))
 
-    async def _make_source(self, identity: Identity, topology: TopologySettings) -> Source:
+    async def _make_source(self) -> Source:
         reader = self.config.reader
         session = await self._session(reader.http)
-        selector = parse_matchers(reader.selector) if reader.selector else ()
         if reader.source == "embedded":
             settings = EmbeddedSettings(
                 sd_urls=reader.sd_urls,
@@ -272,29 +292,14 @@ class Analyzer:
                 scrape_interval=reader.scrape_interval,
                 timeout=reader.timeout,
                 max_series=reader.max_series,
-                identity=identity,
-                topology=topology,
+                identity=identity_of(self.config),
+                topology=TopologySettings(**reader.topology),
             )
             source = EmbeddedSource(settings, reader.signals, session, observer=self.counting)
             source.start()
             self._ends.append(source.close)
             return source
-        return PrometheusSource(
-            PrometheusSettings(
-                reader.url,
-                selector=selector,
-                scrape_interval=reader.scrape_interval,
-                timeout=reader.timeout,
-                max_bytes=reader.max_bytes,
-                max_series=reader.max_series,
-                concurrency=reader.concurrency,
-                identity=identity,
-                topology=topology,
-            ),
-            reader.signals,
-            session,
-            observer=self.counting,
-        )
+        return prometheus_source(self.config, reader.signals, session, self.counting)
 
     async def _make_alerts(self) -> AlertmanagerSink:
         config = self.config

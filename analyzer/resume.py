@@ -8,7 +8,7 @@ we were away is judged if it is short, and learned from if it is long.
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ import numpy as np
 
 from analyzer import snapshot
 from analyzer.detect.columns import StateError
+from analyzer.intake import down, filled, spans, teaching
 from analyzer.maintenance import Window as MaintenanceWindow
 from analyzer.maintenance import muted
 from analyzer.pipeline import Cycle
@@ -159,27 +160,13 @@ class Resume:
         first = max(down(start, step), self._learned_to + step)
         for at, until in spans(first, down(end, step), step, max(int(PART / step), 1)):
             window = await self.source.read(at, until, step)
-            await self.uncut.run(asyncio.to_thread(self.cycle.bootstrap, self._teaching(window)))
+            taught = teaching(window, self.windows(), self.cycle.findings.open)
+            await self.uncut.run(asyncio.to_thread(self.cycle.bootstrap, taught))
             self._learned_to = until
             done = min(1.0, (until - start) / max(end - start, 1.0))
             self.progress = f"learning from history: {done:.0%}"
             self._log.info("learned from history", percent=round(100 * done), series=len(window.series))
         self._log.info("history is learned", seconds=round(time.monotonic() - began, 1))
-
-    def _teaching(self, window: Window) -> Window:
-        """History that may be learned: without what lies inside maintenance windows, or inside findings that are open."""
-        hide = np.zeros(window.values.shape, bool)
-        for one in self.windows():
-            columns = np.flatnonzero((window.times >= one.start) & (window.times < one.end))
-            if len(columns):
-                hide[np.ix_(np.flatnonzero(muted([one], window.series, one.start)), columns)] = True
-        found = self.cycle.findings.open
-        rows = window.series.positions(list(found)) if found else np.zeros(0, np.int64)
-        for row, finding in zip(rows, found.values(), strict=True):
-            if row >= 0:  # a fault that goes on must not be excused by a restart
-                hide[row, window.times >= finding.onset] = True
-        values = np.where(hide, np.nan, window.values) if hide.any() else window.values
-        return Window(window.series, window.times, values, window.partial, window.warnings)
 
     def muted(self, series: Series, now: float) -> Bools:
         """Which series are inside a maintenance window: bool [series]."""
@@ -205,22 +192,3 @@ class Resume:
             return
         self.saved_at = at
         self.metrics.snapshots.set_to_current_time()
-
-
-def down(value: float, step: float) -> float:
-    """The multiple of `step` at or before a value."""
-    return float(np.floor(value / step) * step)
-
-
-def spans(first: float, last: float, step: float, most: int) -> Iterator[tuple[float, float]]:
-    """Consecutive stretches of first, first + step, … last with at most `most` steps each, as (first, last) of each."""
-    count = int(np.floor((last - first) / step + 1e-6)) + 1
-    for at in range(0, count, most):
-        yield first + at * step, first + (min(at + most, count) - 1) * step
-
-
-def filled(window: Window) -> Iterator[Window]:
-    """The columns that hold samples, one by one: where there are none, the source was away, not every server."""
-    for column in np.flatnonzero(np.isfinite(window.values).any(axis=0)).tolist():
-        part = slice(column, column + 1)
-        yield Window(window.series, window.times[part], window.values[:, part], window.partial, window.warnings)

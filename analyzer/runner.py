@@ -12,9 +12,10 @@ from typing import Protocol
 
 import numpy as np
 
+from analyzer.intake import Watch, filled
 from analyzer.ports import Sink, SinkError, Source, SourceError
 from analyzer.records import Board, Report, Topology
-from analyzer.resume import CATCH_UP, READ_COLUMNS, Resume, filled
+from analyzer.resume import CATCH_UP, READ_COLUMNS, Resume
 from analyzer.selfmetrics import SelfMetrics
 from analyzer.troubles import SelfAlerts, Troubles
 from analyzer.window import Window
@@ -24,7 +25,6 @@ TOPOLOGY_EVERY = 300.0
 TOPOLOGY_RETRY = 60.0  # while there is none, or it could not be read
 SKEW_LIMIT = 30.0  # beyond it our clock or the source's is wrong, and writing could blind the source (promise P1)
 BACK = 3600.0  # a clock that was set back by less is waited for: the detectors take no column twice
-LOST_FOR = 900.0  # most hosts silent for longer than this: they are gone, not the scrapes
 
 
 class ReportStore(Protocol):
@@ -69,7 +69,7 @@ class Runner:
         self._why = "waiting for the first answer of the source"
         self._troubles = Troubles(self_alerts)
         self._topology, self._topology_at = Topology(), -np.inf
-        self._hosts_seen, self._lost_since = 0, np.nan
+        self._watch = Watch()
         self._log = logs.get("runner")
 
     @property
@@ -151,29 +151,14 @@ class Runner:
             self.resume.last = until
             return 0
         for column in columns:
-            checked = self._checked(column)
+            checked = self._watch.check(column)
+            if self._watch.since == float(column.times[0]):
+                self._log.warning("taken for a failure of the scrapes", reason=checked.warnings[-1])
             await self._here(checked)
             await self.resume.uncut.run(self._column(checked))
         if not newest:
             self.resume.last = until
         return len(columns)
-
-    def _checked(self, column: Window) -> Window:
-        """Partial where most hosts fell silent at once: then it is the watching that failed, for a while."""
-        now, hosts = float(column.times[0]), len(np.unique(column.series.host[np.isfinite(column.values[:, 0])]))
-        if self._hosts_seen < 3 or hosts >= self._hosts_seen / 2:
-            self._hosts_seen, self._lost_since = hosts, np.nan
-            return column
-        if not self._lost_since <= now:
-            self._lost_since = now
-            self._log.warning(
-                "most hosts fell silent at once: taken for a failure of the scrapes", before=self._hosts_seen, now=hosts
-            )
-        if now - self._lost_since >= LOST_FOR:
-            self._hosts_seen = hosts
-            return column
-        why = f"{self._hosts_seen - hosts} of {self._hosts_seen} hosts fell silent at once"
-        return Window(column.series, column.times, column.values, True, (*column.warnings, why))
 
     async def _column(self, column: Window) -> None:
         """One column, wholly: scored, stored, handed on. One that cannot be scored is passed over, or it would fail for ever."""

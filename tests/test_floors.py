@@ -12,7 +12,7 @@ FLOORS = {
         1: ("detect", "forecast", "findings", "incidents", "causes", "kinds", "health", "maintenance", "explain", "promql",
             "evaluate", "exposition", "derived", "states", "ledger", "plain", "limits", "graph", "symptoms", "habits",
             "grouping", "cases", "paging"),
-        2: ("pipeline", "ports"),
+        2: ("pipeline", "ports", "intake"),
         3: ("sources", "sinks", "store", "snapshot", "archive", "cache", "selfmetrics", "troubles", "uncut", "remote", "table"),
         4: ("api", "inbox", "resume", "runner", "replay"),
         5: ("__main__", "ctl", "build"),

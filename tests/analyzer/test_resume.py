@@ -5,8 +5,8 @@ import json
 import pytest
 
 from analyzer import snapshot
+from analyzer.intake import spans
 from analyzer.ports import SourceError
-from analyzer.resume import spans
 from tests.analyzer.clockwork import MINUTE, NOW, Disk, Remember, metric, runner, ticks
 
 
