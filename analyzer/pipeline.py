@@ -65,11 +65,14 @@ class Cycle:
         self._explanations: dict[str, Explanation] = {}
         self._sent: Series = Series.empty()
 
-    def bootstrap(self, history: Window) -> None:
-        """Learn from the past, in time order, in as many chunks as the caller likes. Opens nothing."""
+    def bootstrap(self, history: Window, *, guarded: bool = False) -> None:
+        """Learn from the past, in time order, in as many chunks as the caller likes. Opens nothing.
+
+        guarded : the past was missed in an absence; what is strange in it is kept out of what is usual.
+        """
         if len(history.times):
             self._follow_zone(float(history.times[0]))
-        self.engine.bootstrap(history)
+        self.engine.bootstrap(history, guarded=guarded)
         self.forecaster.bootstrap(history)
 
     def run(self, window: Window, *, topology: Topology | None = None, muted: Muted | None = None) -> list[Report]:
@@ -91,6 +94,7 @@ class Cycle:
         board = Board(
             now, self.signals, scores, self._forecast, tuple(f for f in found if f.state != "resolved"), tuple(step.open), {},
             topology, health(scores, step.open), server_scores(scores), self._states(scores), quiet,
+            self.engine.learning(),
         )  # fmt: skip
         board = self._explain(board, step.changed)
         ended = self._ended(scores, partial=window.partial)

@@ -54,6 +54,34 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Learning:
+    """How far each series is known, and what stands in the way; all [series], times in seconds.
+
+    Attributes
+    ----------
+    series : the engine's table. time : of the newest column.
+    known : float64, seconds of samples that were learned. silent : float64, since the last sample; NaN = there never was one.
+    lent : bool, judged by what peers of its role lent it. peers : bool, others of its role and signal are known.
+    fact : bool, series whose meaning is known (`up`): they need nothing. resting : bool, strange now, and so not learned.
+    needs, full : seconds of samples after which a series is judged by itself alone; after which nothing is missing.
+    refused : how many series found no room. left_out : who they are, the first of them.
+    """
+
+    series: Series
+    time: float
+    known: Floats
+    silent: Floats
+    lent: Bools
+    peers: Bools
+    fact: Bools
+    resting: Bools
+    needs: float
+    full: float
+    refused: int = 0
+    left_out: Series = field(default_factory=Series.empty)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Forecast:
     """Expected values ahead, made at `time`.
 
@@ -216,6 +244,7 @@ class Board:
     server_score: Mapping[str, float] = field(default_factory=dict)
     server_state: Mapping[str, str] = field(default_factory=dict)
     muted: Bools | None = None  # [series]: inside a maintenance window or silence
+    learning: Learning | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -133,10 +134,10 @@ class Resume:
             await self._learn(now - self.times.history, now - self.times.judge_last)
             self._known_to, self.last = judged_from, max(self.last, judged_from)
         elif now - self.last > CATCH_UP:
-            await self._learn(max(self._known_to, now - self.times.history), now - self.times.judge_last)
+            await self._learn(max(self._known_to, now - self.times.history), now - self.times.judge_last, guarded=True)
             self._known_to = self.last = judged_from
         elif self.last - self._known_to > CATCH_UP:  # no snapshot could be written for hours
-            await self._learn(self._known_to, self.last - CATCH_UP)
+            await self._learn(self._known_to, self.last - CATCH_UP, guarded=True)
             self._known_to = self.times.aligned(self.last - CATCH_UP)
         await self._replay(self._known_to, self.last)
         self._known_to, self.whole, self.progress = self.last, True, ""
@@ -154,14 +155,15 @@ class Resume:
         for one in filled(window):
             self.cycle.catch_up(one, muted=self.muted)
 
-    async def _learn(self, start: float, end: float) -> None:
+    async def _learn(self, start: float, end: float, *, guarded: bool = False) -> None:
         """Read history in day-long parts and learn from each; goes on where a source that went away has interrupted it."""
+        learn = partial(self.cycle.bootstrap, guarded=guarded)
         began, step = time.monotonic(), self.times.history_step
         first = max(down(start, step), self._learned_to + step)
         for at, until in spans(first, down(end, step), step, max(int(PART / step), 1)):
             window = await self.source.read(at, until, step)
             taught = teaching(window, self.windows(), self.cycle.findings.open)
-            await self.uncut.run(asyncio.to_thread(self.cycle.bootstrap, taught))
+            await self.uncut.run(asyncio.to_thread(learn, taught))
             self._learned_to = until
             done = min(1.0, (until - start) / max(end - start, 1.0))
             self.progress = f"learning from history: {done:.0%}"

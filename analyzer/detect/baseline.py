@@ -20,6 +20,7 @@ BINS = 12
 SIGMA = 1.2533  # makes a mean absolute deviation estimate a normal's sigma
 NORMAL_99 = 2.326  # the normal's quantile that `up` and `down` track
 CLIP = 12.0  # a sustained deviation saturates here, so that one wild sample cannot stand for minutes
+FULL_SECONDS = 3 * DAY  # of samples, after which nothing is missing
 SMOOTH_SECONDS = 168.0  # an EWMA of 0.3 at one sample a minute
 FIELDS = {
     "level": Field(np.nan),
@@ -72,7 +73,7 @@ class Baseline:
         c["zs"][seen] += (held * (np.clip(z, -CLIP, CLIP) - c["zs"]))[seen]
         c["z"][seen] += (-np.expm1(-dt / SMOOTH_SECONDS) * (loud - c["z"]))[seen]
         known, ready = c["known"], self.settings.ready_seconds
-        mature = 0.5 * np.minimum(known / ready, 1.0) + 0.5 * np.minimum(known / (3 * DAY), 1.0)
+        mature = 0.5 * np.minimum(known / ready, 1.0) + 0.5 * np.minimum(known / FULL_SECONDS, 1.0)
         settled = np.clip((now - c["back"]) / 300.0, 0.0, 1.0)
         return Frame(
             now, dt, x, seen, column.sends, column.partial, rules, base, yhat, sigma, r, z, loud, c["zs"].copy(), mature, settled

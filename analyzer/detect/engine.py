@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analyzer.detect.baseline import FIELDS as BASELINE_FIELDS
-from analyzer.detect.baseline import Baseline
+from analyzer.detect.baseline import FULL_SECONDS, Baseline
 from analyzer.detect.columns import Array, Columns, Field, StateError
 from analyzer.detect.combine import loudest, member_score
 from analyzer.detect.frame import Column, Frame
@@ -20,13 +20,14 @@ from analyzer.detect.members import Detector, Measure
 from analyzer.detect.profile import DAY, SLOT, Clock, Profile
 from analyzer.detect.profile import FIELDS as PROFILE_FIELDS
 from analyzer.detect.registry import DETECTORS
+from analyzer.detect.room import longest_silent
 from analyzer.detect.rules import Rules
 from analyzer.detect.settings import DetectionSettings
 from analyzer.detect.shadow import Shadow
 from analyzer.detect.table import Table
 from analyzer.detect.tail import BASE, Tail
 from analyzer.detect.tail import fields as tail_fields
-from analyzer.records import Scores
+from analyzer.records import Learning, Scores
 from analyzer.signals import Signal
 from analyzer.window import Bools, Floats, Ints, Series, Window
 
@@ -38,6 +39,8 @@ LONGEST_STEP = 3600.0
 COARSE = 300.0  # bootstrap reads older history this far apart
 RECENT = 2 * 86400.0  # and this much of its end as it is
 EPISODE = 600.0  # a deviation older than this is one event, however many samples it has
+NAMED = 1000  # of the series that found no room, so many are known by name
+LENT_READY = 0.5  # of a series that is judged by what its peers lend it: enough to be heard
 YOUTH = 2 * DAY  # a series this young learns whatever comes
 ROWS = 2048  # bootstrap fills the profile of this many series at once
 
@@ -76,6 +79,7 @@ class Engine:
         self.signals, self.settings, self.seed = dict(signals), settings or DetectionSettings(), seed
         self.classes = dict(detectors)
         self.refused = 0  # series that found no room
+        self.left_out = Series.empty()  # the first of them
         self._start()
 
     def _start(self) -> None:
@@ -119,7 +123,7 @@ class Engine:
         muted : bool [series of the window], kept out of learning (maintenance, silences); scored all the same.
         A column that is not newer than the last one is answered with the time's NaN scores and changes nothing.
         """
-        rows = self._rows(window.series, borrow=True)
+        rows = self._rows(window, borrow=True)
         muted_rows = self._spread(muted, rows)
         out = []
         for column in np.argsort(window.times, kind="stable").tolist():
@@ -134,10 +138,22 @@ class Engine:
         self._forget()
         return out
 
-    def bootstrap(self, history: Window) -> None:
+    def learning(self) -> Learning:
+        """What each series has of what it needs, as of the newest column."""
+        c, ready, rules = self.c, self.settings.ready_seconds, self.rules
+        able = (c["known"] >= ready) & (rules.group >= 0)
+        peers = np.bincount(rules.group[able], minlength=int(rules.group.max(initial=-1)) + 2)[rules.group]  # -1 finds the last
+        return Learning(
+            self.table.series, self.last, c["known"].copy(), self.last - c["last_seen"], c["lent"] > 0, (peers - able) > 0,
+            rules.up | rules.uptime, ~np.isnan(c["paused"]), ready, FULL_SECONDS, self.refused, self.left_out,
+        )  # fmt: skip
+
+    def bootstrap(self, history: Window, *, guarded: bool = False) -> None:
         """Learn from the past: the usual day first, then spread, tails and levels along the columns.
 
         May be called with consecutive stretches. Older columns are subsampled, never averaged. Nothing is scored for the caller.
+
+        guarded : series that are known well keep what is strange out of it, as they would have live: what was missed in an absence.
         """
         order = np.argsort(history.times, kind="stable")
         times = history.times[order]
@@ -145,17 +161,18 @@ class Engine:
         order = order[history.times[order] > self.last]
         if not len(order):
             return
-        rows = self._rows(history.series, borrow=False)
+        rows = self._rows(history, borrow=False)
         coarse = _apart(history.times[order], COARSE)
-        covered = self._fill(history, order[coarse], rows)
+        covered = np.zeros(len(self.table)) if guarded else self._fill(history, order[coarse], rows)
         recent = history.times[order] > history.times[order[-1]] - RECENT
         known = np.maximum(self.c["known"], 0.0) + covered
         self.c["known"] = known
         for column in order[coarse | recent].tolist():
             x = self._column(history.values[:, column], rows)
             judged = self._judge(float(history.times[column]), x, partial=history.partial)
-            self._learn(judged, None, past=True)
-        self.c["known"] = known
+            self._learn(judged, None, past=True, guarded=guarded)
+        if not guarded:
+            self.c["known"] = known
 
     def state(self) -> dict[str, Array]:
         """Everything learned, as plain arrays."""
@@ -180,16 +197,39 @@ class Engine:
         self.profile.open = None if head[3] < 0 else Clock(int(head[3]), int(head[4]), float(head[5]))
         self.rules = Rules.of(self.table.series, self.signals)
 
-    def _rows(self, series: Series, *, borrow: bool) -> Ints:
+    def _rows(self, window: Window, *, borrow: bool) -> Ints:
         """Positions of the window's series, new ones taken in."""
+        series = window.series
+        rows = self._admit(series, borrow=borrow)
+        out = np.flatnonzero(rows < 0)
+        if len(out) and len(window.times) and self._make_room(rows, float(window.times.min())):
+            rows = self._admit(series, borrow=borrow)
+            out = np.flatnonzero(rows < 0)
+        self.refused, self.left_out = len(out), series.take(out[:NAMED]) if len(out) else Series.empty()
+        return rows
+
+    def _admit(self, series: Series, *, borrow: bool) -> Ints:
         rows, fresh = self.table.rows(series, room=self.settings.max_series - len(self.table))
-        self.refused = int((rows < 0).sum())
         if len(fresh):
             self.c.grow(len(fresh))
             self.rules = Rules.of(self.table.series, self.signals)
             if borrow:
                 lend(self.c, self.rules, fresh, self.settings, tuple(self.tails))
         return rows
+
+    def _make_room(self, rows: Ints, now: float) -> bool:
+        """Let go of series that are silent for long, where others found no room. Returns whether any went."""
+        keep = np.ones(len(self.table), bool)
+        asked = np.isin(np.arange(len(keep)), rows)
+        keep[longest_silent(self.c["last_seen"], now, int((rows < 0).sum()), asked)] = False
+        if not keep.all():
+            self._keep(np.flatnonzero(keep))
+        return not keep.all()
+
+    def _keep(self, rows: Ints) -> None:
+        self.c.take(rows)
+        self.table.take(rows)
+        self.rules = Rules.of(self.table.series, self.signals)
 
     def _spread(self, flags: Bools | None, rows: Ints) -> Bools | None:
         if flags is None:
@@ -252,15 +292,15 @@ class Engine:
         chosen: Floats = np.where(known.rows, known.onset, told)
         return chosen
 
-    def _learn(self, j: Judged, muted: Bools | None, *, past: bool = False) -> Bools:
+    def _learn(self, j: Judged, muted: Bools | None, *, past: bool = False, guarded: bool = False) -> Bools:
         """Learn where nothing is strange. Returns the rows whose new level became normal: bool [series]."""
         f, plain = j.frame, j.frame.seen & ~j.known.rows
         promoted = np.zeros(len(plain), bool)
-        if past:
+        if past and not guarded:
             mask = plain
         else:
-            paused = self.shadow.watch(f, np.where(j.known.rows, 0.0, j.score))
-            if paused.any():
+            paused = self.shadow.watch(f, np.where(j.known.rows, 0.0, j.score), past=past)
+            if paused.any() and not past:
                 promoted = self.shadow.promote(f)
                 self._promote(promoted)
             paused &= self.c["known"] >= YOUTH  # before that there is no normal to protect
@@ -322,7 +362,7 @@ class Engine:
         yhat = np.where(j.known.rows, j.known.yhat, np.where(unknown, np.nan, f.yhat))
         z = np.where(j.known.rows, np.where(j.known.down | j.known.restart, -10.0, 0.0), c["z"])
         z = np.where(f.seen, z, np.nan)
-        ready = np.where(j.known.rows, 1.0, np.maximum(f.mature, 0.3 * (c["lent"] > 0)))
+        ready = np.where(j.known.rows, 1.0, np.maximum(f.mature, LENT_READY * (c["lent"] > 0)))
         lower, upper = (np.where(j.known.rows | unknown, yhat, side) for side in (lower, upper))
         return Scores(
             f.now, self.table.series, f.x, yhat, lower, upper, j.score, z, j.kind, self.kinds, j.onset, ready, promoted
@@ -368,10 +408,7 @@ class Engine:
         seen = np.where(np.isnan(self.c["last_seen"]), self.last, self.c["last_seen"])
         gone = self.last - seen > self.settings.forget_seconds
         if gone.any() and gone.sum() > max(0.02 * len(gone), 64):
-            keep = np.flatnonzero(~gone)
-            self.c.take(keep)
-            self.table.take(keep)
-            self.rules = Rules.of(self.table.series, self.signals)
+            self._keep(np.flatnonzero(~gone))
 
 
 def _apart(times: Floats, least: float) -> Bools:

@@ -26,21 +26,26 @@ class Shadow:
 
     @classmethod
     def fields(cls) -> Mapping[str, Field]:
-        """Since when it is paused, for how long it is calm, two shadow levels and the spread around them."""
+        """Since when it is paused, for how long that was watched, for how long it is calm, two shadow levels and their spread."""
         return {
             "paused": Field(np.nan),
+            "stayed": Field(0.0),
             "calm": Field(0.0),
             "shadow_quick": Field(0.0),
             "shadow_slow": Field(0.0),
             "shadow_spread": Field(0.0),
         }
 
-    def watch(self, f: Frame, score: Floats) -> Bools:
-        """Note what is anomalous now. Returns the series whose learning is paused: bool [series]."""
+    def watch(self, f: Frame, score: Floats, *, past: bool = False) -> Bools:
+        """Note what is anomalous now. Returns the series whose learning is paused: bool [series].
+
+        past : nobody was told, so it does not count as having stayed.
+        """
         c = self.c
         anomalous = np.nan_to_num(score) >= 1.0
         begins = anomalous & np.isnan(c["paused"])
         c["paused"][begins] = f.now
+        c["stayed"][begins] = 0.0
         c["calm"][anomalous] = 0.0
         calm = ~anomalous & f.seen & (f.settled >= 1.0)  # silence, and the first minutes after it, are no return to normal
         c["calm"][calm] += f.dt
@@ -49,6 +54,8 @@ class Shadow:
             c[name][begins & f.seen] = off[begins & f.seen]
         c["shadow_spread"][begins] = 0.0
         paused: Bools = ~np.isnan(c["paused"])
+        watched = paused & ~begins & f.seen & (f.settled >= 1.0)  # hours that nobody saw prove nothing
+        c["stayed"][watched] += 0.0 if past else f.dt
         self._learn(f, off, paused & f.seen)
         c["paused"][paused & (c["calm"] >= CALM_SECONDS)] = np.nan
         return paused
@@ -61,8 +68,7 @@ class Shadow:
         towards = np.where(np.isnan(r.limit), 0.0, np.sign(np.nan_to_num(r.limit) - np.nan_to_num(f.yhat)))
         leaning = (towards != 0) & (drift * towards > 0.1 * sigma)
         stable = (np.abs(drift) < sigma) & ~leaning
-        long = f.now - np.where(np.isnan(c["paused"]), np.inf, c["paused"]) >= self.promote_seconds
-        promoted: Bools = long & stable & f.seen
+        promoted: Bools = ~np.isnan(c["paused"]) & (c["stayed"] >= self.promote_seconds) & stable & f.seen
         return promoted
 
     def _learn(self, f: Frame, off: Floats, rows: Bools) -> None:

@@ -161,7 +161,7 @@ def test_new_server_is_judged_by_its_peers_at_once():
     values = day(at, n=5, seed=5)
     values[4, 30:] += 0.4
     out, score = run(engine, grown, at, values)
-    assert out[0].ready[4] == pytest.approx(0.3)
+    assert out[0].ready[4] == pytest.approx(0.5)
     assert np.nanmax(score[4, :30]) < 1.0 <= np.nanmax(score[4, 30:])
 
 

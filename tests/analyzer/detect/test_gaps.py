@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from analyzer.window import Window
 from tests.analyzer.detect.made import HOUR, MINUTE, day, learned, run, table, times
 
 WEB = table(4)
@@ -39,3 +40,25 @@ def test_what_was_strange_before_the_gap_and_still_is_stays_out_of_learning():
 def test_a_short_gap_is_judged_at_once():
     _, score, _ = after_a_gap(0.25)
     assert np.isfinite(score).all()
+
+
+def test_hours_that_nobody_watched_do_not_make_a_new_normal():
+    engine, score, _ = after_a_gap(8)
+    assert score[0, -1] >= 1.0
+    at = times(engine.last + MINUTE, engine.last + 5 * HOUR)
+    out, score = run(engine, WEB, at, ill(at, seed=3))
+    assert not any(s.promoted[0] for s in out)
+    assert (score[0] >= 1.0).all()
+
+
+def test_what_began_in_an_absence_is_still_strange_when_the_analyzer_is_back():
+    engine, now = learned(WEB)
+    missed = times(now, now + 9 * HOUR, 5 * MINUTE)
+    values = ill(missed, seed=4)
+    values[0, :12] -= 0.4  # it began an hour after the analyzer went away
+    engine.bootstrap(Window(WEB, missed, values), guarded=True)
+    at = times(now + 9 * HOUR, now + 9.5 * HOUR)
+    out, score = run(engine, WEB, at, ill(at, seed=5))
+    assert (score[0, 10:] >= 1.0).all()
+    assert not any(s.promoted[0] for s in out)
+    assert np.nanmax(score[1:]) < 1.0
