@@ -47,23 +47,27 @@ class Readiness:
         if self.reason[row] == SILENT and silent is None:
             said = Shown("sends nothing", "데이터를 보내지 않음")
         names = {"seen": seen, "needs": needs, "silent": silent or seen, "role": Shown(role, role)}
-        return Shown(
-            said.en.format(**{k: v.en for k, v in names.items()}), said.ko.format(**{k: v.ko for k, v in names.items()})
-        )
+        return Shown(said.en.format(**{k: v.en for k, v in names.items()}), said.ko.format(**{k: v.ko for k, v in names.items()}))
 
 
 WORDS: Final = {
     "ready": Shown("known", "학습 완료"),
-    "silent": Shown("sends nothing for {silent}", "{silent} 동안 데이터를 보내지 않음"),
+    "silent": Shown("has sent nothing for {silent}", "{silent} 동안 데이터를 보내지 않음"),
     "muted": Shown("{seen} seen; muted, not learned now", "{seen} 관측함. 알림을 멈춘 기간이라 지금은 학습하지 않음"),
     "resting": Shown("{seen} seen; unusual, not learned now", "{seen} 관측함. 평소와 달라 지금은 학습하지 않음"),
-    "borrowed": Shown("{seen} of {needs} seen; borrowed from peers of role {role}", "{needs} 중 {seen} 관측함. 같은 역할({role}) 서버의 평소 값을 빌려 판단함"),
-    "alone": Shown("{seen} of {needs} seen; no known peer to borrow from, not judged yet", "{needs} 중 {seen} 관측함. 빌려 쓸 같은 역할의 서버가 없어 아직 판단하지 않음"),
+    "borrowed": Shown(
+        "{seen} of {needs} seen; borrowed from peers of role {role}",
+        "{needs} 중 {seen} 관측함. 같은 역할({role}) 서버의 평소 값을 빌려 판단함",
+    ),
+    "alone": Shown(
+        "{seen} of {needs} seen; no known peer to borrow from, not judged yet",
+        "{needs} 중 {seen} 관측함. 평소 값을 빌릴 같은 역할의 서버가 없어 아직 판단하지 않음",
+    ),
     "young": Shown("{seen} of {needs} seen; not judged yet", "{needs} 중 {seen} 관측함. 아직 판단하지 않음"),
     "short": Shown("{seen} of {needs} seen; judged mildly", "{needs} 중 {seen} 관측함. 느슨하게 판단함"),
     "day": Shown("{seen} of {needs} seen; the usual day is not known well", "{needs} 중 {seen} 관측함. 하루의 흐름을 아직 잘 모름"),
     "no_room": Shown("no room: max_series", "자리가 없음: max_series"),
-}  # fmt: skip
+}
 
 
 def readiness(learning: Learning, muted: Bools | None = None) -> Readiness:

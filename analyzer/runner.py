@@ -185,6 +185,7 @@ class Runner:
                 *(self._sink(sink, report) for sink in self.sinks), *(self._tell(one, report) for one in self.listeners)
             )
         self.metrics.count(report)
+        await self._troubles.full(report.board.learning.refused if report.board.learning else 0)
 
     async def _sink(self, sink: Sink, report: Report) -> None:
         try:

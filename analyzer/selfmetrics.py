@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from analyzer.readiness import readiness
 from analyzer.records import Report
 
 _FAST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -67,6 +68,8 @@ class SelfMetrics:
         self.accepted = Counter(f"{OURS}_model_datapoints_accepted", "Samples that were scored or learned from.", registry=r)
         self.produced = Counter(f"{OURS}_model_datapoints_produced", "Scores given.", registry=r)
         self.ready = Gauge("openmanager_series_ready", "Mean readiness of the series of a signal, 0 to 1.", ["for"], registry=r)
+        self.readiness = Gauge("openmanager_series_readiness", "Series by what they lack to be known well.", ["reason"], registry=r)
+        self.refused = Gauge("openmanager_series_refused", "Series without room (max_series) in the newest cycle.", registry=r)
         self._ready_of: set[str] = set()
 
     def _reader(self, r: CollectorRegistry) -> None:
@@ -143,6 +146,10 @@ class SelfMetrics:
 
     def _count_ready(self, report: Report) -> None:
         series, ready = report.board.scores.series, np.nan_to_num(report.board.scores.ready)
+        if report.board.learning is not None:
+            self.refused.set(report.board.learning.refused)
+            for reason, count in readiness(report.board.learning, report.board.muted).counts().items():
+                self.readiness.labels(reason).set(count)
         total = np.bincount(series.signal, minlength=len(series.signals))
         mean = np.bincount(series.signal, weights=ready, minlength=len(series.signals)) / np.maximum(total, 1)
         watched = {alias: value for alias, value, n in zip(series.signals, mean.tolist(), total.tolist(), strict=True) if n}

@@ -59,6 +59,14 @@ class Troubles:
         }
         await self.see("OpenManagerSourcePartial", words if reason else None)
 
+    async def full(self, refused: int) -> None:
+        """So many series found no room."""
+        words = {
+            "en": f"{refused} series found no room (reader.max_series): they are not watched.",
+            "ko": f"시계열 {refused}개가 들어갈 자리가 없어(reader.max_series) 감시되지 않습니다.",
+        }
+        await self.see("OpenManagerSeriesRefused", words if refused else None)
+
     async def skewed(self, seconds: float, limit: float) -> None:
         """The source's clock is this far from ours."""
         off = f"{abs(seconds):.0f}"

@@ -11,7 +11,7 @@ FLOORS = {
         0: ("window", "signals", "records", "duration", "yamlfile", "config", "identity", "policy"),
         1: ("detect", "forecast", "findings", "incidents", "causes", "kinds", "health", "maintenance", "explain", "promql",
             "evaluate", "exposition", "derived", "states", "ledger", "plain", "limits", "graph", "symptoms", "habits",
-            "grouping", "cases", "paging"),
+            "grouping", "cases", "paging", "readiness"),
         2: ("pipeline", "ports", "intake"),
         3: ("sources", "sinks", "store", "snapshot", "archive", "cache", "selfmetrics", "troubles", "uncut", "remote", "table"),
         4: ("api", "inbox", "resume", "runner", "replay"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from analyzer.api import findings, grafana, people, webhook
+from analyzer.api import findings, grafana, people, readiness, webhook
 from analyzer.api.analyze import DESK, Desk, analyze
 from analyzer.api.page import page
 from analyzer.api.predict import predict
@@ -46,7 +46,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", f"{V1}/explanations/{{id}}", findings.explanation),
     ("GET", f"{V1}/servers", findings.servers),
     ("GET", f"{V1}/servers/{{hostname}}", findings.server),
-    ("GET", f"{V1}/readiness", findings.readiness),
+    ("GET", f"{V1}/readiness", readiness.readiness),
     ("GET", f"{V1}/suppressions", findings.suppressions),
     ("GET", f"{V1}/maintenance", people.list_maintenance),
     ("POST", f"{V1}/maintenance", people.add_maintenance),

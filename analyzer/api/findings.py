@@ -1,14 +1,11 @@
-"""What the analyzer knows: incidents, findings, servers, readiness, suppressions, explanations."""
+"""What the analyzer knows: incidents, findings, servers, suppressions, explanations."""
 
-import numpy as np
 from aiohttp import web
 
-from analyzer.api.present import explanation_json, finding_json, incident_json, number, suppression_json, when
+from analyzer.api.present import explanation_json, finding_json, incident_json, suppression_json, when
 from analyzer.api.query import SEVERITIES, board_of, filters, language, page, paging
 from analyzer.api.state import STATE
 from analyzer.api.view import View
-from analyzer.records import Board
-from analyzer.window import Bools, Floats
 from service.http import Problem, json_response, text_arg
 
 INCIDENT_STATES = ("open", "resolved")
@@ -72,32 +69,3 @@ async def server(request: web.Request) -> web.Response:
         raise Problem(404, "not_found", "no such server")
     words = [explanation_json(view.board.explanations.get(name), lang) for name in view.incidents.get(host, [])]
     return json_response({**view.server(host), "signals": view.signals(host), "explanations": words})
-
-
-async def readiness(request: web.Request) -> web.Response:
-    """How much of what the detectors need has been seen, by signal, with the series that still learn."""
-    board, part = board_of(request), paging(request)
-    series, ready = board.scores.series, np.nan_to_num(board.scores.ready)
-    chosen = np.zeros(len(series), bool)
-    chosen[
-        series.rows_of(signal=text_arg(request, "signal", "", 128) or None, host=text_arg(request, "server", "", 256) or None)
-    ] = True
-    learning = np.flatnonzero(chosen & (ready < 1)).tolist()
-    rows = []
-    for row in learning[part["offset"] : part["offset"] + part["limit"]]:
-        alias, labels = series.key(row)
-        rows.append({"signal": alias, "hostname": series.host_of(row), "labels": dict(labels), "ready": number(ready[row])})
-    overall = number(float(ready[chosen].mean())) if chosen.any() else None
-    more = {"time": when(board.time), "ready": overall, "signals": _by_signal(board, ready, chosen)}
-    return page("learning", rows, len(learning), part["offset"], **more)
-
-
-def _by_signal(board: Board, ready: Floats, chosen: Bools) -> list[dict[str, object]]:
-    series = board.scores.series
-    found: list[dict[str, object]] = []
-    for i, alias in enumerate(series.signals):
-        mine = ready[chosen & (series.signal == i)]
-        if len(mine):
-            learning = int((mine < 1).sum())
-            found.append({"signal": alias, "series": len(mine), "ready": number(float(mine.mean())), "learning": learning})
-    return found

@@ -4,7 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from analyzer.records import Board, Cause, Explanation, Finding, Forecast, Incident, Report, Scores, Suppression, Text, Topology
+from analyzer.records import (
+    Board,
+    Cause,
+    Explanation,
+    Finding,
+    Forecast,
+    Incident,
+    Learning,
+    Report,
+    Scores,
+    Suppression,
+    Text,
+    Topology,
+)
 from analyzer.signals import Signal
 from analyzer.window import Series
 
@@ -43,6 +56,13 @@ def scores(table, value=0.5, at=NOW):
     )  # fmt: skip
 
 
+def learning(table, known=30 * 86400.0, at=NOW, **more):
+    """Every series seen for so long, sending, without peers; `more` replaces."""
+    n, none = len(table), np.zeros(len(table), bool)
+    made = Learning(table, at, np.full(n, 1.0) * known, np.zeros(n), none, none, none, none, 7200.0, 259200.0)
+    return replace(made, **more)
+
+
 def forecast(table, until=7200.0, at=NOW):
     """1 h, 6 h and 24 h ahead at 0.5, a limit in two hours."""
     n = len(table)
@@ -55,7 +75,8 @@ def report(table=None, at=NOW, *, incidents=(), changed=(), superseded=(), expla
     table = series(("cpu", "web-01"), ("disk", "web-01", ("mountpoint", "/"))) if table is None else table
     made = Board(
         at, SIGNALS, board.pop("scores", None) or scores(table, value, at), board.pop("forecast", None), board.pop("findings", ()),
-        tuple(incidents), {e.incident: e for e in explanations}, Topology(), **board,
+        tuple(incidents), {e.incident: e for e in explanations}, Topology(),
+        learning=board.pop("learning", None) or learning(table), **board,
     )  # fmt: skip
     gone = Series.empty() if ended is None else ended
     return Report(at, made, tuple(changed), tuple(superseded), (), gone)

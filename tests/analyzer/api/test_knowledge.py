@@ -7,7 +7,7 @@ import pytest
 
 from analyzer.api.state import STATE
 from analyzer.records import Explanation, Text, Topology
-from tests.analyzer.reports import EXPLANATION, FINDING, INCIDENT, NOW, forecast, report, scores, series, suppression
+from tests.analyzer.reports import EXPLANATION, FINDING, INCIDENT, NOW, forecast, learning, report, scores, series, suppression
 
 LISTS = ["/api/v1/incidents", "/api/v1/findings", "/api/v1/suppressions"]
 
@@ -159,12 +159,49 @@ async def test_an_incident_is_shown_on_servers_that_feel_it(told):
 
 async def test_readiness_names_the_series_that_still_learn(api):
     table = series(("cpu", "a"), ("cpu", "b"), ("disk", "a"))
-    api.board = report(table, scores=replace(scores(table), ready=np.array([1.0, 0.25, np.nan]))).board
+    known = learning(table, known=np.array([1e6, 3600.0, 600.0]))
+    api.board = report(table, scores=replace(scores(table), ready=np.array([1.0, 0.25, np.nan])), learning=known).board
     _, body = await api.get("/api/v1/readiness")
     assert [(r["signal"], r["hostname"], r["ready"]) for r in body["learning"]] == [("cpu", "b", 0.25), ("disk", "a", 0.0)]
     assert body["signals"][0] == {"signal": "cpu", "series": 2, "ready": 0.625, "learning": 1}
     _, body = await api.get("/api/v1/readiness", signal="cpu", server="a")
     assert (body["total"], body["ready"]) == (0, 1.0)
+
+
+async def test_readiness_says_what_is_missing_and_who_found_no_room(api):
+    table = series(("cpu", "a"), ("cpu", "b"), ("disk", "a"))
+    known = learning(table, known=np.array([1e6, 3600.0, 600.0]), refused=2, left_out=series(("cpu", "x"), ("cpu", "y")))
+    api.board = report(table, scores=replace(scores(table), ready=np.array([1.0, 0.25, 0.1])), learning=known).board
+    _, body = await api.get("/api/v1/readiness", lang="ko", limit=3)
+    assert [(r["hostname"], r["reason"]) for r in body["learning"]] == [("b", "short"), ("a", "alone"), ("x", "no_room")]
+    assert (body["total"], body["next"]) == (4, 3)
+    assert body["learning"][0] == {
+        "signal": "cpu", "hostname": "b", "labels": {"instance": "b"}, "ready": 0.25, "seen_seconds": 3600.0,
+        "eta_seconds": 255600.0,        "judged_in_seconds": 3600.0, "reason": "short", "text": "2시간 중 1시간 관측함. 느슨하게 판단함",
+    }  # fmt: skip
+    assert body["learning"][2]["text"] == "자리가 없음: max_series"
+    assert {k: n for k, n in body["reasons"].items() if n} == {"ready": 1, "short": 1, "alone": 1, "no_room": 2}
+    _, body = await api.get("/api/v1/readiness", offset=3)
+    assert [r["hostname"] for r in body["learning"]] == ["y"]
+
+
+@pytest.mark.parametrize(
+    ("query", "hosts"),
+    [({"reason": "short"}, ["b"]), ({"state": "ready"}, ["a"]), ({"state": "all", "signal": "disk"}, ["a"]),
+     ({"reason": "no_room"}, ["x"]), ({"server": "x"}, ["x"]), ({"state": "all", "server": "a"}, ["a", "a"])],
+)  # fmt: skip
+async def test_readiness_is_filtered(api, query, hosts):
+    table = series(("cpu", "a"), ("cpu", "b"), ("disk", "a"))
+    known = learning(table, known=np.array([1e6, 3600.0, 600.0]), refused=1, left_out=series(("cpu", "x")))
+    api.board = report(table, scores=replace(scores(table), ready=np.array([1.0, 0.25, 0.1])), learning=known).board
+    _, body = await api.get("/api/v1/readiness", **query)
+    assert [r["hostname"] for r in body["learning"]] == hosts
+
+
+@pytest.mark.parametrize("query", [{"reason": "lazy"}, {"state": "open"}, {"limit": "0"}])
+async def test_readiness_is_not_asked_what_it_cannot_say(told, query):
+    status, body = await told.get("/api/v1/readiness", **query)
+    assert (status, body["error"]) == (400, "bad_argument")
 
 
 async def test_readiness_of_what_is_not_there_is_unknown(api):
