@@ -177,7 +177,8 @@ async def test_readiness_says_what_is_missing_and_who_found_no_room(api):
     assert (body["total"], body["next"]) == (4, 3)
     assert body["learning"][0] == {
         "signal": "cpu", "hostname": "b", "labels": {"instance": "b"}, "ready": 0.25, "seen_seconds": 3600.0,
-        "eta_seconds": 255600.0,        "judged_in_seconds": 3600.0, "reason": "short", "text": "2시간 중 1시간 관측함. 느슨하게 판단함",
+        "eta_seconds": 255600.0, "judged_in_seconds": 3600.0,
+        "reason": "short", "text": "2시간 중 1시간 관측함. 느슨하게 판단함",
     }  # fmt: skip
     assert body["learning"][2]["text"] == "자리가 없음: max_series"
     assert {k: n for k, n in body["reasons"].items() if n} == {"ready": 1, "short": 1, "alone": 1, "no_room": 2}
