@@ -52,6 +52,7 @@ lock: ## write the locks anew from pyproject.toml and requirements-dev.in
 	.demo/lock/bin/pip install -q pip-tools
 	.demo/lock/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras -o requirements.txt pyproject.toml
 	.demo/lock/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --allow-unsafe -o requirements-dev.txt requirements-dev.in
+	.demo/lock/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --allow-unsafe -o tests/bench/requirements-peers.txt tests/bench/requirements-peers.in
 
 check-compat: servers ## FROM=folder: the node-mixin on our host and fleet, and node_exporter beside ours
 	$(BIN)/python -m tests.bench.check_compat --from $(or $(FROM),$(SHARED)/design/samples)
@@ -59,7 +60,11 @@ check-compat: servers ## FROM=folder: the node-mixin on our host and fleet, and 
 bench-faults: setup ## SEEDS= KINDS=: planted faults found, named, and in what time; quiet weeks
 	$(BIN)/python -m tests.bench.faults $(if $(SEEDS),--seeds $(SEEDS)) $(if $(KINDS),--kinds $(KINDS))
 
-bench-speed: setup ## scoring and forecasting 10,000 series
+.bench/.made: tests/bench/requirements-peers.txt
+	@test -x .bench/bin/python || $(PYTHON) -m venv .bench
+	@.bench/bin/pip install -q --disable-pip-version-check --require-hashes -r $< && touch $@ || echo "peers are not installed; their rows will say so" >&2
+
+bench-speed: servers .bench/.made ## a whole cycle of 10,000 series, and peers on the same data (about 4 min; peers get a venv of their own)
 	$(BIN)/python -m tests.bench.speed
 
 bench-fleet: setup ## 1,000 simulated servers in one process
@@ -75,4 +80,4 @@ bench-accuracy: setup ## labelled server metrics (DATA=folder), with the scorer'
 	$(BIN)/python -m tests.bench.accuracy --data $(or $(DATA),$(SHARED)/data) --score $(or $(SCORE),$(SHARED)/tools/score)
 
 clean: ## what make made, and the demo's data
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache build *.egg-info
+	rm -rf $(VENV) .demo .bench .mypy_cache .ruff_cache build *.egg-info
