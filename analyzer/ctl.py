@@ -17,6 +17,7 @@ import click
 
 from analyzer import remote
 from analyzer.config import load
+from analyzer.ctl_backtest import backtest
 from analyzer.table import table, wrapped
 from analyzer.yamlfile import ConfigError
 from service.build import VERSION
@@ -98,6 +99,9 @@ def _onward(bar: Any) -> Callable[[int], None]:
     """Moves a bar by rows of one file, from where it stands."""
     start = bar.pos
     return lambda rows: bar.update(start + rows - bar.pos)
+
+
+main.add_command(backtest)
 
 
 @main.group()

@@ -11,11 +11,12 @@ FLOORS = {
         0: ("window", "signals", "records", "duration", "yamlfile", "config", "identity", "policy"),
         1: ("detect", "forecast", "findings", "incidents", "causes", "kinds", "health", "maintenance", "explain", "promql",
             "evaluate", "exposition", "derived", "states", "ledger", "plain", "limits", "graph", "symptoms", "habits",
-            "grouping", "cases", "paging", "readiness"),
+            "grouping", "cases", "paging", "readiness", "backtest"),
         2: ("pipeline", "ports", "intake"),
-        3: ("sources", "sinks", "store", "snapshot", "archive", "cache", "selfmetrics", "troubles", "uncut", "remote", "table"),
-        4: ("api", "inbox", "resume", "runner", "replay"),
-        5: ("__main__", "ctl", "build"),
+        3: ("sources", "sinks", "store", "snapshot", "archive", "cache", "selfmetrics", "troubles", "uncut", "remote",
+            "table", "progress"),
+        4: ("api", "inbox", "resume", "runner", "replay", "past"),
+        5: ("__main__", "ctl", "ctl_backtest", "ctl_page", "ctl_words", "build"),
     }
 }  # fmt: skip
 IMPURE = {"time", "os", "socket", "asyncio", "aiohttp", "requests", "urllib", "subprocess", "random", "threading"}
