@@ -133,8 +133,8 @@ def span_of(call: Call, config: Config, now: float) -> "Span":
         end = start + last if start is not None and call.last else now
     if end > now:
         raise click.UsageError("--to lies in the future" if call.end else "the span ends in the future")
-    start = end - last if start is None else start
-    first, newest = -down(-start, step), down(end, step)
+    newest = down(end, step)
+    first = newest - down(last, step) if start is None else -down(-start, step)
     if newest - first < step:
         raise click.UsageError(f"the span must hold at least two steps of {step:g} s, and end after it begins")
     history = _duration("--history", call.history, reader.history)

@@ -64,21 +64,21 @@ def write(text=CONFIG, name="a.yml"):
 def test_the_last_day_is_meant_where_nothing_is_said():
     asked = span()
     assert (asked.start, asked.end, asked.step, asked.history, asked.columns) == (
-        NOW - 24 * HOUR + 60,
+        NOW - 24 * HOUR,
         NOW,
         60.0,
         7 * 86400.0,
-        1440,
+        1441,
     )
 
 
 @pytest.mark.parametrize(
     ("asked", "start", "end"),
     [
-        ({"last": "2h"}, NOW - 2 * HOUR + 60, NOW),
+        ({"last": "2h"}, NOW - 2 * HOUR, NOW),
         ({"start": str(START)}, START, NOW),
         ({"start": str(START), "last": "6h"}, START, START + 6 * HOUR),
-        ({"end": str(START + 9), "last": "6h"}, START - 6 * HOUR + 60, START),
+        ({"end": str(START + 9), "last": "6h"}, START - 6 * HOUR, START),
         ({"start": "2024-10-04", "end": "2024-10-05T12:00"}, START - 9 * HOUR, START + 27 * HOUR),
         ({"start": "2024-10-04T00:00:00Z", "last": "1d"}, START, START + 24 * HOUR),
     ],
