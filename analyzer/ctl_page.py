@@ -178,7 +178,8 @@ class Page:
             name: str(sum(getattr(v, name) for v in judged)) for name in ("root", "kind")
         }
         after = {"median": self._length(statistics.median(delays)), "longest": self._length(max(delays))} if delays else {}
-        lines = [self._say("truth_sum", **counts, after=self._say("after" if len(delays) > 1 else "after_1", **after) if after else "")]
+        soon = self._say("after" if len(delays) > 1 else "after_1", **after) if after else ""
+        lines = [self._say("truth_sum", **counts, after=soon)]
         wrong = truth.false_alarms
         rates = {"day": _number(wrong, outcome.days), "week": _number(wrong, outcome.host_weeks)}
         lines.append(self._say("false", n=self._count("alert", wrong), **rates) if wrong else self._say("none_false"))
