@@ -17,13 +17,14 @@ from aiohttp import web
 from analyzer.api.app import add_routes
 from analyzer.api.state import STATE, ApiState
 from analyzer.archive import STORE
-from analyzer.build import Analyzer, fingerprint
+from analyzer.build import Analyzer, fingerprint, utc_offset
 from analyzer.config import Config, load
 from analyzer.maintenance import Maintenance
 from analyzer.records import Board
 from analyzer.resume import CATCH_UP
 from analyzer.selfmetrics import SelfMetrics
 from analyzer.store import Store
+from analyzer.verdicts import Verdicts, fold
 from analyzer.yamlfile import ConfigError
 from service import app as service_app
 from service import build, logs
@@ -40,6 +41,7 @@ class Service:
         self.metrics = SelfMetrics()
         self.store: Store
         self.windows: list[Maintenance] = []  # declared over the API
+        self.verdicts = Verdicts()
         self.analyzer: Analyzer | None = None
         self._loop_task: asyncio.Task[None] | None = None
         self._exchange = asyncio.Lock()
@@ -59,6 +61,7 @@ class Service:
         app[STATE].store = self.store
         try:
             await self.maintenance_changed()
+            await self.feedback_changed()
             self.analyzer = await self._started(self.config)
             self._start_cycles(self.analyzer)
             yield
@@ -70,7 +73,7 @@ class Service:
 
     async def _started(self, config: Config) -> Analyzer:
         """An analyzer whose parts stand. Whatever keeps one from standing ends those that do, and is a ValueError."""
-        analyzer = Analyzer(config, self.store, self.metrics, time.time, lambda: self.windows)
+        analyzer = Analyzer(config, self.store, self.metrics, time.time, lambda: self.windows, verdicts=lambda: self.verdicts)
         try:
             await analyzer.start()
         except BaseException as error:
@@ -86,6 +89,12 @@ class Service:
     async def maintenance_changed(self) -> None:
         """Read the declared windows again, with those that a restart may still have to catch up with."""
         self.windows = await self.store.maintenance(time.time() - 2 * CATCH_UP)
+
+    async def feedback_changed(self) -> None:
+        """Read again what people said about incidents; it counts from the next column on."""
+        zone = self.config.timezone
+        self.verdicts = fold(await self.store.verdicts(), lambda at: utc_offset(zone, at))
+        self.metrics.feedback(self.verdicts)
 
     def _start_cycles(self, analyzer: Analyzer) -> None:
         self._loop_task = asyncio.create_task(self._turn(analyzer), name="cycles")
@@ -143,6 +152,7 @@ class Service:
         self.metrics.restarts.inc()
         self._log.info("configuration taken", learns_anew=fingerprint(config) != fingerprint(self.config))
         self.config = config
+        await self.feedback_changed()  # hours of the day may have moved
         if old is not None:
             await old.close()
 
@@ -186,6 +196,7 @@ def make_app(service: Service) -> web.Application:
         now=time.time,
         default_language=service.config.explanation.default_language,
         maintenance_changed=service.maintenance_changed,
+        feedback_changed=service.feedback_changed,
         wake_webhook=service.wake_webhook,
     )
     add_routes(app, state)

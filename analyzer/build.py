@@ -26,6 +26,7 @@ from analyzer.forecast import Forecaster
 from analyzer.identity import Identity
 from analyzer.inbox import Inbox
 from analyzer.incidents import Incidents
+from analyzer.people import People
 from analyzer.pipeline import Cycle
 from analyzer.policy import Policy
 from analyzer.ports import Sink, Source
@@ -37,6 +38,7 @@ from analyzer.signals import Signal, parse_matchers
 from analyzer.sinks.alertmanager import AlertmanagerSink, AlertSettings, AlertTexts, Target
 from analyzer.sinks.exposition import Renderer
 from analyzer.sinks.remote_write import RemoteWrite, WriteSettings
+from analyzer.sinks.silences import SilenceReader
 from analyzer.sinks.spool import Spool
 from analyzer.sources.embedded import EmbeddedSettings, EmbeddedSource
 from analyzer.sources.observer import Observer
@@ -44,10 +46,12 @@ from analyzer.sources.prometheus import PrometheusSettings, PrometheusSource
 from analyzer.sources.targets import static_target
 from analyzer.sources.topology import TopologySettings
 from analyzer.store import Store
+from analyzer.verdicts import Verdicts
 from service import logs
 from service.httpclient import HttpConfig, make_session
 
 SNAPSHOT = "detectors.npz"
+SILENCES_EVERY = 30.0  # seconds
 RUNBOOKS = "https://github.com/openmanager/openmanager/blob/main/docs/runbooks.md"
 
 
@@ -218,7 +222,14 @@ class Analyzer:
     """Everything one configuration stands for. `start` it, use `runner`, `close` it."""
 
     def __init__(
-        self, config: Config, store: Store, metrics: SelfMetrics, clock: Callable[[], float], declared: Callable[[], Iterable[Any]]
+        self,
+        config: Config,
+        store: Store,
+        metrics: SelfMetrics,
+        clock: Callable[[], float],
+        declared: Callable[[], Iterable[Any]],
+        *,
+        verdicts: Callable[[], Verdicts] = Verdicts,
     ) -> None:
         self.config, self.store, self.metrics, self._clock, self._declared = config, store, metrics, clock, declared
         self.counting = Counting(metrics)
@@ -230,6 +241,8 @@ class Analyzer:
         self.source: Source
         self.runner: Runner
         self.alerts: AlertmanagerSink
+        self.silences: SilenceReader
+        self._verdicts = verdicts
         self.writer: RemoteWrite | None = None
         self.derived: Derived | None = None
         self.inbox: Inbox
@@ -239,7 +252,9 @@ class Analyzer:
         """Open sessions, start the sinks, prepare the runner's parts; nothing is read yet."""
         config = self.config
         self.source = await self._make_source()
-        self.alerts = await self._make_alerts()
+        self.alerts, self.silences = await self._make_alerts()
+        silences, verdicts = self.silences, self._verdicts
+        self.cycle.people = lambda: People(silences.current, verdicts())
         sinks: list[Sink] = [self.alerts, *await self._make_writer()]
         resume = Resume(
             source=self.source,
@@ -301,7 +316,7 @@ class Analyzer:
             return source
         return prometheus_source(self.config, reader.signals, session, self.counting)
 
-    async def _make_alerts(self) -> AlertmanagerSink:
+    async def _make_alerts(self) -> tuple[AlertmanagerSink, SilenceReader]:
         config = self.config
         targets = [await self._target(endpoint) for endpoint in config.alerting.alertmanagers]
         texts = AlertTexts(
@@ -314,7 +329,12 @@ class Analyzer:
         sink = AlertmanagerSink(targets, self.store, settings=settings, texts=texts, count=self.counting.alerted)
         self._ends.append(sink.close)
         await sink.start()
-        return sink
+        reader = SilenceReader(
+            targets if config.alerting.silences else (), config.identity.labels, every=SILENCES_EVERY, count=self.metrics.silences
+        )
+        self._ends.append(reader.close)
+        await reader.start()
+        return sink, reader
 
     async def _target(self, endpoint: Endpoint) -> Target:
         return Target(endpoint.url, await self._session(endpoint.http))

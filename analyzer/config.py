@@ -103,6 +103,7 @@ class Alerting:
     resend: float
     resolve_after: float
     explain_companions: bool
+    silences: bool
     runbook_base: str
     dashboard_base: str
     maintenance: tuple[MaintenanceWindow, ...]
@@ -310,7 +311,8 @@ def _alerting(v: Mapping[str, Any]) -> Alerting:
     return Alerting(
         mode=v["mode"], alertmanagers=tuple(Endpoint(a["url"].rstrip("/"), _http(a)) for a in v["alertmanagers"] or ()),
         hold=seconds(v["hold"]), resend=seconds(v["resend"]), resolve_after=seconds(v["resolve_after"]),
-        explain_companions=v["explain_companions"], runbook_base=v["runbook_base"] or "", dashboard_base=v["dashboard_base"] or "",
+        explain_companions=v["explain_companions"], silences=v["silences"], runbook_base=v["runbook_base"] or "",
+        dashboard_base=v["dashboard_base"] or "",
         maintenance=tuple(_window(m) for m in v["maintenance"] or ()),
     )  # fmt: skip
 

@@ -233,6 +233,61 @@ def _wrapped(text: str, first: str, rest: str) -> list[str]:
     return wrapped(text, min(shutil.get_terminal_size((100, 24)).columns, 120), first, rest)
 
 
+@main.group()
+def feedback() -> None:
+    """What people said about incidents, and what it moved."""
+
+
+@feedback.command("give")
+@click.argument("incident")
+@click.argument("verdict", type=click.Choice(["right", "wrong", "expected"]))
+@click.option("--note", default="", help="why")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def feedback_give(remotes: dict[str, remote.Remote], incident: str, verdict: str, note: str, as_json: bool) -> None:
+    """Say that INCIDENT was right, wrong (its signals need more from now on) or expected (that hour of the week stays quiet)."""
+    body = {"verdict": verdict} | ({"note": note} if note else {})
+    row = _ask(remotes["analyzer"], "POST", f"/api/v1/incidents/{remote.quote(incident)}/feedback", body)
+    if as_json:
+        _echo_json(row)
+        return
+    click.echo(f"{incident}: {verdict}")
+    for move in row["moves"]:
+        click.echo(f"  {row['hostname']} {move['signal']}: edge {move['before']:g} -> {move['after']:g}")
+
+
+@feedback.command("list")
+@click.option("--server", default="", help="only this server")
+@click.option("--signal", default="", help="only this signal")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def feedback_list(remotes: dict[str, remote.Remote], server: str, signal: str, as_json: bool) -> None:
+    """What is in force: who said what, and where every edge that was moved is now."""
+    query = {k: v for k, v in {"server": server, "signal": signal, "limit": "1000"}.items() if v}
+    answer = _ask(remotes["analyzer"], "GET", "/api/v1/feedback", query=query)
+    if as_json:
+        _echo_json(answer)
+    elif not answer["feedback"]:
+        click.echo("Nothing was said.")
+    else:
+        click.echo(table(answer["feedback"], ("incident", "time", "who", "verdict", "hostname", "kind", "note")))
+        if answer["edges"]:
+            click.echo("\n" + table(answer["edges"], ("hostname", "signal", "edge")))
+
+
+@feedback.command("undo")
+@click.argument("incident")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def feedback_undo(remotes: dict[str, remote.Remote], incident: str, as_json: bool) -> None:
+    """Take back what was said about INCIDENT, with everything that it moved."""
+    row = _ask(remotes["analyzer"], "DELETE", f"/api/v1/incidents/{remote.quote(incident)}/feedback")
+    if as_json:
+        _echo_json(row)
+    else:
+        click.echo(f"{incident}: taken back")
+
+
 @main.command()
 @click.argument("config", type=click.Path(exists=True, path_type=Path))
 @click.argument("archive", type=click.Path(path_type=Path))

@@ -78,7 +78,9 @@ class Findings:
         self.ledger = Ledger(policy.ledger_every)
         self._restored: dict[Key, list[float]] = {}
 
-    def step(self, scores: Scores, *, muted: Bools | None = None, partial: bool = False) -> tuple[list[Finding], list[Suppression]]:
+    def step(
+        self, scores: Scores, *, muted: Bools | None = None, partial: bool = False, edges: Floats | None = None
+    ) -> tuple[list[Finding], list[Suppression]]:
         """Take one instant.
 
         Parameters
@@ -86,6 +88,7 @@ class Findings:
         scores : of this instant.
         muted : bool [series], inside a maintenance window or a silence.
         partial : the source's answer was not whole: nothing opens, nothing ends.
+        edges : float64 [series], how much further out the edge of normal lies because people said so; None = nowhere.
 
         Returns
         -------
@@ -99,12 +102,16 @@ class Findings:
                 self._note(lines, scores, row, "partial")
             return [*self.open.values(), *ended], lines
         quiet = np.zeros(len(scores.series), bool) if muted is None else muted
-        score, size = self._judge(scores)
+        score, size = self._judge(scores, edges)
         waiting = (self.track.above > 0) & ~self.track.open
         self._count(scores, score, size & ~quiet, seconds)
         for row in np.flatnonzero(waiting & (self.track.above == 0) & ~quiet & size).tolist():
             self._note(lines, scores, row, "hold")  # it did not last
         self._explain_silence(lines, scores, score > self.policy.open_score, quiet, size)
+        if edges is not None:
+            spared = (scores.score > self.policy.open_score) & ~(score > self.policy.open_score) & ~quiet & ~self.track.open
+            for row in np.flatnonzero(spared).tolist():
+                self._note(lines, scores, row, "feedback")
         self._open(lines, scores, score, quiet)
         ended += self._update(scores, score, quiet)
         return [*self.open.values(), *ended], lines
@@ -137,11 +144,12 @@ class Findings:
         """Nothing at all came in: the source is away, not every server at once."""
         return len(scores.series) > 0 and not np.isfinite(scores.value).any()
 
-    def _judge(self, scores: Scores) -> tuple[Floats, Bools]:
+    def _judge(self, scores: Scores, edges: Floats | None) -> tuple[Floats, Bools]:
         """The score that counts, and whether the deviation is worth a word on the side that matters."""
         track = self.track
         down = track.up & (scores.value < 0.5)
-        score = np.where(down, np.fmax(scores.score, DOWN_SCORE), scores.score)
+        score = scores.score if edges is None else scores.score / edges
+        score = np.where(down, np.fmax(score, DOWN_SCORE), score)
         with np.errstate(invalid="ignore", over="ignore"):
             deviation = scores.value - scores.yhat
             fresh = np.where(np.isfinite(deviation), deviation, track.deviation)

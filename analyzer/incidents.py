@@ -21,9 +21,11 @@ from analyzer.grouping import Grouping
 from analyzer.habits import Habits
 from analyzer.ledger import Ledger
 from analyzer.limits import Limits
+from analyzer.people import NOBODY, People
 from analyzer.policy import Policy
 from analyzer.records import Finding, Forecast, Incident, Scores, Suppression, Topology
 from analyzer.signals import Signal
+from analyzer.silences import alert_labels
 from analyzer.symptoms import Symptoms, observe
 from analyzer.window import Series
 
@@ -62,6 +64,7 @@ class Incidents:
         self.habits = Habits(policy)
         self.ledger = Ledger(policy.ledger_every)
         self.time = -np.inf
+        self._people = NOBODY
         self._judge: Judge | None = None
         self._graph: tuple[Topology, Series, Graph] | None = None
 
@@ -74,8 +77,13 @@ class Incidents:
         now: float,
         *,
         partial: bool = False,
+        people: People = NOBODY,
     ) -> Step:
-        """Take one instant. With `partial`, or when nothing came in at all, nothing opens and nothing ends."""
+        """Take one instant. With `partial`, or when nothing came in at all, nothing opens and nothing ends.
+
+        people : silences and verdicts in force; what they cover pages nobody, and its limits have to be nearer.
+        """
+        self._people, self.limits.nearer = people, people.verdicts.edges
         seconds = min(max(now - self.time, 0.0), self.policy.max_gap) if np.isfinite(self.time) else 0.0
         self.time = now
         if partial or (len(scores.series) and not np.isfinite(scores.value).any()):
@@ -240,11 +248,19 @@ class Incidents:
                 self._identify(case, name, severity)
             return
         self._identify(case, name, severity)
-        case.why_not = paging.hold_back(case, self.limits, now, self.policy)
+        case.why_not = paging.hold_back(case, self.limits, now, self.policy) or self._quiet(case, now)
         case.alerted = case.why_not == ""
         if not case.alerted and case.why_not != "hold":
             line = Suppression(now, case.host, case.signal, case.why_not, max((f.peak for f in case.firing), default=0.0))
             self.ledger.note(line, out.suppressions)
+
+    def _quiet(self, case: Case, now: float) -> str:
+        """Why people want to hear nothing of it; "" = they do."""
+        labels = alert_labels(
+            case.host, case.labels, alertname=case.alertname, severity=case.severity, signal=case.signal,
+            identity=self._people.silences.identity,
+        )  # fmt: skip
+        return self._people.quiet(labels, case.host, case.kind, case.signal, now)
 
     def _identify(self, case: Case, name: str, severity: Any) -> None:
         judge = self._judge

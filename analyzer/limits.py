@@ -42,6 +42,7 @@ class Limits:
     def __init__(self, signals: Mapping[str, Signal], policy: Policy) -> None:
         self.signals, self.policy = signals, policy
         self.watched: dict[Key, _Watch] = {}
+        self.nearer: Mapping[tuple[str, str], float] = {}  # (host, signal) -> so many times nearer a limit must be to be told
         self._rows: tuple[Series, dict[Key, int]] = (Series.empty(), {})
 
     def step(self, forecast: Forecast | None, scores: Scores, seconds: float) -> list[Finding]:
@@ -86,6 +87,8 @@ class Limits:
             row, signal = at.get(key, -1), self.signals.get(key[0])
             limit = signal.limit if signal else None
             until = float(forecast.until_limit[i])
+            if until * self.nearer.get((forecast.series.host_of(i), key[0]), 1.0) >= self.policy.limit_within:
+                continue
             usual = scores.z[row] < RISING_Z and key[0] not in self.policy.only_fills and until >= self.policy.limit_critical
             if row >= 0 and limit is not None and scores.value[row] >= self.policy.limit_level * limit and not usual:
                 found[key] = (row, until)

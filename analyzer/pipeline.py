@@ -15,6 +15,7 @@ from analyzer.findings import Findings
 from analyzer.forecast import Forecaster
 from analyzer.health import health, server_scores
 from analyzer.incidents import Incidents
+from analyzer.people import NOBODY, People
 from analyzer.ports import Explainer
 from analyzer.records import Board, Explanation, Forecast, Incident, Report, Scores, Topology
 from analyzer.signals import Signal
@@ -39,6 +40,10 @@ class Cycle:
     utc_offset : seconds that the users' zone is ahead of UTC at a time; asked at every column, so that a usual hour stays the same
         hour when the clocks change. None = as the stages were made.
     states : names every server's state from its series and z; None = nobody names them.
+
+    Attributes
+    ----------
+    people : what people told us beside the samples, asked at every column.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Cycle:
         self._named_at = -np.inf
         self.engine, self.forecaster = engine, forecaster
         self.findings, self.incidents = findings, incidents
+        self.people: Callable[[], People] = lambda: NOBODY
         self.explainer, self.horizons, self.forecast_every = explainer, horizons, forecast_every
         self._forecast: Forecast | None = None
         self._explanations: dict[str, Explanation] = {}
@@ -88,12 +94,14 @@ class Cycle:
         scores = self._judge(window, muted)
         if self._forecast is None or abs(now - self._forecast.time) >= self.forecast_every:  # a clock may have been set back
             self._forecast = self.forecaster.forecast(now, self.horizons)
-        quiet = muted(scores.series, now) if muted else None
-        found, held = self.findings.step(scores, muted=quiet, partial=window.partial)
-        step = self.incidents.step(found, scores, self._forecast, topology, now, partial=window.partial)
+        quiet, people = muted(scores.series, now) if muted else None, self.people()
+        edges = people.edges(scores.series)
+        found, held = self.findings.step(scores, muted=quiet, partial=window.partial, edges=edges)
+        step = self.incidents.step(found, scores, self._forecast, topology, now, partial=window.partial, people=people)
         board = Board(
             now, self.signals, scores, self._forecast, tuple(f for f in found if f.state != "resolved"), tuple(step.open), {},
-            topology, health(scores, step.open), server_scores(scores), self._states(scores), quiet,
+            topology, health(scores, step.open), server_scores(scores), self._states(scores),
+            people.resting(scores.series, now, quiet),
             self.engine.learning(),
         )  # fmt: skip
         board = self._explain(board, step.changed)
@@ -104,9 +112,9 @@ class Cycle:
         """Score one column and learn from it."""
         now = float(window.times[0])
         self._follow_zone(now)
-        quiet = muted(window.series, now) if muted else None
-        scores = self.engine.step(window, muted=quiet)[0]
-        self.forecaster.learn(window, muted=quiet)
+        resting = self.people().resting(window.series, now, muted(window.series, now) if muted else None)
+        scores = self.engine.step(window, muted=resting)[0]
+        self.forecaster.learn(window, muted=resting)
         return scores
 
     def _states(self, scores: Scores) -> dict[str, str]:

@@ -162,7 +162,7 @@ class Resume:
         first = max(down(start, step), self._learned_to + step)
         for at, until in spans(first, down(end, step), step, max(int(PART / step), 1)):
             window = await self.source.read(at, until, step)
-            taught = teaching(window, self.windows(), self.cycle.findings.open)
+            taught = teaching(self.cycle.people().silences.hidden(window), self.windows(), self.cycle.findings.open)
             await self.uncut.run(asyncio.to_thread(learn, taught))
             self._learned_to = until
             done = min(1.0, (until - start) / max(end - start, 1.0))

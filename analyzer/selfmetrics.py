@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from analyzer.readiness import readiness
 from analyzer.records import Report
+from analyzer.verdicts import Verdicts
 
 _FAST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 OURS = "openmanager_analyzer"
@@ -53,6 +54,12 @@ class SelfMetrics:
 
     def _state(self, r: CollectorRegistry) -> None:
         self.suppressed = Counter("openmanager_suppressed", "What would have been said and was not.", ["reason"], registry=r)
+        self.verdicts = Gauge("openmanager_feedback_verdicts", "Verdicts of people in force.", ["verdict"], registry=r)
+        self.edges = Gauge("openmanager_feedback_edges_moved", "Signals of servers whose edge of normal people moved.", registry=r)
+        self.silence_reads = Counter(f"{OURS}_silence_reads", "Reads of silences by outcome.", ["outcome"], registry=r)
+        self.silenced = Gauge(f"{OURS}_silences", "Silences of Alertmanager that are known.", registry=r)
+        for outcome in ("ok", "failed"):
+            self.silence_reads.labels(outcome)
         self.findings = Gauge(f"{OURS}_findings_open", "Findings open now.", registry=r)
         self.incidents = Gauge(f"{OURS}_incidents_open", "Incidents open now.", ["severity", "pages"], registry=r)
         self.snapshots = Gauge(f"{OURS}_snapshot_timestamp_seconds", "When detector state was last saved.", registry=r)
@@ -107,6 +114,17 @@ class SelfMetrics:
     def ask_loop(self, alive: Callable[[], bool]) -> None:
         """From now on ask this, at every scrape, whether the cycle loop runs."""
         self.alive.set_function(lambda: float(alive()))
+
+    def feedback(self, verdicts: Verdicts) -> None:
+        """What people said that is in force now."""
+        for word in ("right", "wrong", "expected"):
+            self.verdicts.labels(word).set(sum(v.verdict == word for v in verdicts.all))
+        self.edges.set(len(verdicts.edges))
+
+    def silences(self, outcome: str, known: int) -> None:
+        """Silences were asked for; so many count now."""
+        self.silence_reads.labels(outcome).inc()
+        self.silenced.set(known)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -11,7 +11,7 @@ FLOORS = {
         0: ("window", "signals", "records", "duration", "yamlfile", "config", "identity", "policy"),
         1: ("detect", "forecast", "findings", "incidents", "causes", "kinds", "health", "maintenance", "explain", "promql",
             "evaluate", "exposition", "derived", "states", "ledger", "plain", "limits", "graph", "symptoms", "habits",
-            "grouping", "cases", "paging", "readiness", "backtest"),
+            "grouping", "cases", "paging", "readiness", "backtest", "silences", "verdicts", "people"),
         2: ("pipeline", "ports", "intake"),
         3: ("sources", "sinks", "store", "snapshot", "archive", "cache", "selfmetrics", "troubles", "uncut", "remote",
             "table", "progress"),

@@ -42,6 +42,8 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", f"{V1}/incidents", findings.incidents),
     ("GET", f"{V1}/incidents/{{id}}", findings.incident),
     ("POST", f"{V1}/incidents/{{id}}/feedback", people.feedback),
+    ("DELETE", f"{V1}/incidents/{{id}}/feedback", people.undo_feedback),
+    ("GET", f"{V1}/feedback", people.list_feedback),
     ("GET", f"{V1}/findings", findings.findings),
     ("GET", f"{V1}/explanations/{{id}}", findings.explanation),
     ("GET", f"{V1}/servers", findings.servers),

@@ -25,7 +25,10 @@ async def incident(request: web.Request) -> web.Response:
     found = await store.incident(request.match_info["id"])
     if found is None:
         raise Problem(404, "not_found", "no such incident")
-    said = [{"time": when(at), "verdict": verdict, "note": note} for at, verdict, note in await store.feedback(found[0].id)]
+    said = [
+        {"time": when(at), "verdict": verdict, "note": note, "undone": when(undone)}
+        for at, verdict, note, undone in await store.feedback(found[0].id)
+    ]
     return json_response({**incident_json(found[0], found[1], lang), "feedback": said})
 
 

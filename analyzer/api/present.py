@@ -7,6 +7,7 @@ from typing import Any
 from analyzer.maintenance import Maintenance
 from analyzer.records import Cause, Explanation, Finding, Incident, Reason, Suppression, Text
 from analyzer.signals import Signal
+from analyzer.verdicts import Verdict, Verdicts
 from service.http import rfc3339
 
 Json = dict[str, Any]
@@ -146,6 +147,24 @@ def maintenance_json(window: Maintenance) -> Json:
         "host": window.host,
         "signals": list(window.signals),
         "reason": window.reason,
+    }
+
+
+def verdict_json(said: Verdict, force: Verdicts) -> Json:
+    """What was said about an incident, and what it moved."""
+    moves = [m for m in force.moves if m.incident == said.incident]
+    return {
+        "incident": said.incident,
+        "time": when(said.time),
+        "who": said.who,
+        "verdict": said.verdict,
+        "note": said.note,
+        "hostname": said.host,
+        "kind": said.kind,
+        "signals": list(said.signals),
+        "began": when(said.began),
+        "ended": when(said.ended),
+        "moves": [{"signal": m.signal, "before": number(m.before), "after": number(m.after)} for m in moves],
     }
 
 

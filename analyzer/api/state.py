@@ -25,7 +25,7 @@ class ApiState:
     derived : the newest derived series as exposition text.
     now : our wall clock, unix seconds.
     default_language : what answers are written in where the request does not say.
-    maintenance_changed, wake_webhook : told after what their names say.
+    maintenance_changed, feedback_changed, wake_webhook : told after what their names say.
     """
 
     board: Callable[[], Board | None]
@@ -35,6 +35,7 @@ class ApiState:
     now: Callable[[], float]
     default_language: str = "en"
     maintenance_changed: Callable[[], Awaitable[None]] = field(default=_nothing)
+    feedback_changed: Callable[[], Awaitable[None]] = field(default=_nothing)
     wake_webhook: Callable[[], None] = field(default=lambda: None)
 
 

@@ -299,9 +299,10 @@ class Engine:
         if past and not guarded:
             mask = plain
         else:
-            paused = self.shadow.watch(f, np.where(j.known.rows, 0.0, j.score), past=past)
+            unheard = past if muted is None else muted | past
+            paused = self.shadow.watch(f, np.where(j.known.rows, 0.0, j.score), unheard=unheard)
             if paused.any() and not past:
-                promoted = self.shadow.promote(f)
+                promoted = self.shadow.promote(f) & ~np.asarray(unheard)
                 self._promote(promoted)
             paused &= self.c["known"] >= YOUTH  # before that there is no normal to protect
             mask = plain & ~paused & ~promoted

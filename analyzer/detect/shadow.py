@@ -36,10 +36,10 @@ class Shadow:
             "shadow_spread": Field(0.0),
         }
 
-    def watch(self, f: Frame, score: Floats, *, past: bool = False) -> Bools:
+    def watch(self, f: Frame, score: Floats, *, unheard: Bools | bool = False) -> Bools:
         """Note what is anomalous now. Returns the series whose learning is paused: bool [series].
 
-        past : nobody was told, so it does not count as having stayed.
+        unheard : bool [series] or all, nobody is told of it, so that it does not count as having stayed.
         """
         c = self.c
         anomalous = np.nan_to_num(score) >= 1.0
@@ -54,8 +54,8 @@ class Shadow:
             c[name][begins & f.seen] = off[begins & f.seen]
         c["shadow_spread"][begins] = 0.0
         paused: Bools = ~np.isnan(c["paused"])
-        watched = paused & ~begins & f.seen & (f.settled >= 1.0)  # hours that nobody saw prove nothing
-        c["stayed"][watched] += 0.0 if past else f.dt
+        watched = paused & ~begins & f.seen & (f.settled >= 1.0) & ~np.asarray(unheard)  # hours that nobody saw prove nothing
+        c["stayed"][watched] += f.dt
         self._learn(f, off, paused & f.seen)
         c["paused"][paused & (c["calm"] >= CALM_SECONDS)] = np.nan
         return paused

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import quote
 
-from analyzer.derived import host_labels
 from analyzer.records import Board, Explanation, Finding, Incident
+from analyzer.silences import alert_labels
 from analyzer.sinks.escape import alert_label, annotation
 
 
@@ -85,14 +85,10 @@ def rfc3339(at: float) -> str:
 
 def labels_of(incident: Incident, identity: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """The identity of an incident's alert."""
-    pairs = {
-        **{name: value for name, value in incident.labels if name in ("mountpoint", "device")},
-        **dict(host_labels(incident.host, identity)),
-        "alertname": incident.alertname,
-        "severity": incident.severity,
-        "signal": incident.signal,
-        "source": "openmanager",
-    }
+    pairs = alert_labels(
+        incident.host, incident.labels, alertname=incident.alertname, severity=incident.severity, signal=incident.signal,
+        identity=identity,
+    )  # fmt: skip
     clean = ((name, alert_label(value)) for name, value in pairs.items())
     return tuple(sorted((name, value) for name, value in clean if value))  # Alertmanager drops empty values anyway
 

@@ -1,14 +1,20 @@
 """The SQL behind the store: one function for each thing that takes more than a line. Runs in the store's threads."""
 
+import json
 import math
 import sqlite3
 from dataclasses import dataclass
 from typing import Any, Final
 
+from analyzer.maintenance import Maintenance
 from analyzer.records import Explanation, Finding, Incident, Report, Suppression
 from analyzer.store.codec import encode
+from analyzer.verdicts import Verdict
 
 Row = tuple[Any, ...]
+MOST_WINDOWS: Final = 1000  # that have not ended; each is looked at in every cycle
+MOST_VERDICTS: Final = 5000  # in force
+KEPT_VERDICTS: Final = 20  # about one incident, for reading
 SLOT: Final = 600  # seconds of one line of the ledger: the same reason every cycle for months is not news
 _UPSERT_FINDING = """
     INSERT INTO findings VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -138,6 +144,30 @@ def suppression_page(c: sqlite3.Connection, wanted: Wanted) -> tuple[list[Any], 
     return c.execute(sql, (*values, wanted.limit, wanted.offset)).fetchall(), int(total)
 
 
+def put_verdict(c: sqlite3.Connection, said: Verdict) -> bool:
+    """One verdict an incident; some that are over are kept for reading. Raises ValueError where too many count."""
+    newest = c.execute("SELECT verdict, note FROM feedback WHERE incident=? AND undone IS NULL", (said.incident,)).fetchone()
+    if newest is not None and newest[0] == said.verdict and said.note in ("", newest[1]):
+        return False
+    in_force = "SELECT count(*) FROM feedback WHERE undone IS NULL AND body != ''"
+    if newest is None and c.execute(in_force).fetchone()[0] >= MOST_VERDICTS:
+        raise ValueError(f"{MOST_VERDICTS} verdicts are in force; take some back first")
+    c.execute("UPDATE feedback SET undone=? WHERE incident=? AND undone IS NULL", (said.time, said.incident))
+    old = "SELECT id FROM feedback WHERE incident=? ORDER BY id DESC LIMIT -1 OFFSET ?"
+    c.execute(f"DELETE FROM feedback WHERE id IN ({old})", (said.incident, KEPT_VERDICTS))  # noqa: S608  # our own text
+    sql = "INSERT INTO feedback (incident, time, verdict, note, body) VALUES (?, ?, ?, ?, ?)"
+    c.execute(sql, (said.incident, said.time, said.verdict, said.note, encode(said)))
+    return True
+
+
+def add_maintenance(c: sqlite3.Connection, window: Maintenance, now: float) -> int:
+    """Raises ValueError where as many windows as may be have not ended yet."""
+    if c.execute("SELECT count(*) FROM maintenance WHERE ends > ?", (now,)).fetchone()[0] >= MOST_WINDOWS:
+        raise ValueError(f"{MOST_WINDOWS} maintenance windows are declared that have not ended; take some back, or use a pattern")
+    row = (window.id, window.start, window.end, window.host, window.reason, json.dumps(list(window.signals)))
+    return c.execute("INSERT INTO maintenance VALUES (?, ?, ?, ?, ?, ?)", row).rowcount
+
+
 def prune(c: sqlite3.Connection, before: float) -> int:
     """Remove what ended before a time; what is open stays however old it is."""
     gone = 0
@@ -148,7 +178,7 @@ def prune(c: sqlite3.Connection, before: float) -> int:
         "DELETE FROM suppressions WHERE time < ?",
         "DELETE FROM webhook WHERE handled IS NOT NULL AND received < ?",
         "DELETE FROM maintenance WHERE ends < ?",
-        "DELETE FROM feedback WHERE time < ?",
+        "DELETE FROM feedback WHERE time < ? AND (undone IS NOT NULL OR body = '')",  # what is in force stays until it is undone
     ):
         gone += c.execute(sql, (before,)).rowcount
     return gone

@@ -32,4 +32,10 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         note TEXT NOT NULL);
     CREATE TABLE state (name TEXT PRIMARY KEY, time REAL NOT NULL, body TEXT NOT NULL);
     """,
+    """
+    ALTER TABLE feedback ADD COLUMN undone REAL;
+    ALTER TABLE feedback ADD COLUMN body TEXT NOT NULL DEFAULT '';
+    CREATE INDEX feedback_incident ON feedback (incident);
+    CREATE INDEX feedback_in_force ON feedback (time) WHERE undone IS NULL AND body != '';
+    """,
 )

@@ -23,6 +23,7 @@ from analyzer.sinks.alerts import Alert
 from analyzer.store import queries
 from analyzer.store.codec import decode, encode
 from analyzer.store.database import Database, StoreError
+from analyzer.verdicts import Verdict
 
 log = structlog.get_logger("analyzer.store")
 RETENTION: Final = 90 * 86400.0
@@ -218,24 +219,37 @@ class Store:
         return [Maintenance(s, e, host, reason, i, tuple(json.loads(signals))) for s, e, host, reason, i, signals in rows]
 
     async def add_maintenance(self, start: float, end: float, host: str, reason: str, signals: Sequence[str] = ()) -> Maintenance:
-        """Declare a window. Raises StoreError: it is not in force then."""
+        """Declare a window. Raises StoreError: it is not in force then; ValueError where too many have not ended yet."""
         window = Maintenance(start, end, host, reason, uuid.uuid4().hex[:12], tuple(signals))
-        row = (window.id, start, end, host, reason, json.dumps(list(signals)))
-        await self.database.write(lambda c: c.execute("INSERT INTO maintenance VALUES (?, ?, ?, ?, ?, ?)", row).rowcount)
+        now = self._clock()
+        await self.database.write(lambda c: queries.add_maintenance(c, window, now))
         return window
 
     async def remove_maintenance(self, name: str) -> bool:
         """Take a window back; false where there is none."""
         return await self.database.write(lambda c: c.execute("DELETE FROM maintenance WHERE id=?", (name,)).rowcount) > 0
 
-    async def put_feedback(self, incident: str, verdict: str, note: str, at: float) -> None:
-        """What people think of an incident."""
-        sql = "INSERT INTO feedback (incident, time, verdict, note) VALUES (?, ?, ?, ?)"
-        await self.database.write(lambda c: c.execute(sql, (incident, at, verdict, note)).rowcount)
+    async def put_verdict(self, said: Verdict) -> bool:
+        """What people think of an incident; what was thought before is over. False where it was said already: nothing changes.
 
-    async def feedback(self, incident: str) -> list[tuple[float, str, str]]:
-        """(time, verdict, note) about an incident, oldest first."""
-        sql = "SELECT time, verdict, note FROM feedback WHERE incident=? ORDER BY id"
+        Raises StoreError, and ValueError where too many are in force.
+        """
+        return await self.database.write(lambda c: queries.put_verdict(c, said))
+
+    async def undo_verdict(self, incident: str, at: float) -> bool:
+        """Take back what is in force about an incident; false where nothing is."""
+        sql = "UPDATE feedback SET undone=? WHERE incident=? AND undone IS NULL"
+        return await self.database.write(lambda c: c.execute(sql, (at, incident)).rowcount) > 0
+
+    async def verdicts(self) -> list[Verdict]:
+        """What is in force, in the order in which it was said."""
+        sql = "SELECT body FROM feedback WHERE undone IS NULL AND body != '' ORDER BY id"
+        rows = await self.database.read(lambda c: c.execute(sql).fetchall())
+        return [decode(body, Verdict) for (body,) in rows]
+
+    async def feedback(self, incident: str) -> list[tuple[float, str, str, float | None]]:
+        """(time, verdict, note, when it was taken back) about an incident, oldest first."""
+        sql = "SELECT time, verdict, note, undone FROM feedback WHERE incident=? ORDER BY id"
         return await self.database.read(lambda c: c.execute(sql, (incident,)).fetchall())
 
     # ---- upkeep ----

@@ -220,3 +220,14 @@ def test_the_version_and_help(omctl):
     assert omctl("--version").stdout.startswith("omctl, version ")
     for command in ("check", "replay", "fault", "findings", "explain", "backup", "restore"):
         assert command in omctl("--help").stdout
+
+
+def test_feedback_is_given_listed_and_taken_back(omctl, analyzer):
+    at = ("--analyzer", analyzer, "feedback")
+    assert omctl(*at, "give", "inc1", "wrong", "--note", "a drill").output == "inc1: wrong\n  web-01 cpu: edge 1 -> 1.25\n"
+    listed = omctl(*at, "list").output
+    assert "a drill" in listed and "1.25" in listed
+    assert json.loads(omctl(*at, "list", "--json").output)["edges"][0]["edge"] == 1.25
+    assert omctl(*at, "undo", "inc1").output == "inc1: taken back\n"
+    assert omctl(*at, "list").output == "Nothing was said.\n"
+    assert "nothing was said" in omctl(*at, "undo", "inc1", code=1).output

@@ -165,11 +165,11 @@ async def test_an_exception_in_a_cycle_is_counted_and_ends_nothing(tmp_path):
 async def test_an_exception_at_the_start_is_tried_again(tmp_path, monkeypatch):
     bootstrap, calls = Cycle.bootstrap, []
 
-    def once(self, history):
+    def once(self, history, *, guarded=False):
         calls.append(1)
         if len(calls) == 1:
             raise ArithmeticError("a fault of ours")
-        bootstrap(self, history)
+        bootstrap(self, history, guarded=guarded)
 
     monkeypatch.setattr(Cycle, "bootstrap", once)
     async with at_work(tmp_path) as at:

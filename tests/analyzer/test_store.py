@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from analyzer.sinks.alerts import Alert
-from analyzer.store import Database, Store, StoreError
+from analyzer.store import Database, Store, StoreError, queries
 from analyzer.store.schema import MIGRATIONS
+from analyzer.verdicts import Verdict
 from tests.analyzer.reports import EXPLANATION, FINDING, INCIDENT, NOW, opened, report, resolved, still_open, suppression
 
 ALERT = Alert("inc1.1", "inc1", (("alertname", "A"), ("instance", "web-01")), (("summary", "요약"),), "http://a/", NOW, updated=NOW)
@@ -179,11 +180,45 @@ async def test_row_25_ten_thousand_alerts_are_stored_within_a_second_of_work(tmp
 async def test_maintenance_and_feedback(tmp_path):
     async with opened_store(tmp_path) as store:
         window = await store.add_maintenance(NOW, NOW + 60, "web-*", "upgrade", ["cpu"])
-        await store.put_feedback("inc1", "expected", "batch", NOW)
+        await store.put_verdict(Verdict("inc1", NOW, "expected", "batch"))
         assert await store.maintenance() == [window]
         assert (window.host, window.signals, await store.maintenance(NOW + 60)) == ("web-*", ("cpu",), [])
         assert (await store.remove_maintenance(window.id), await store.remove_maintenance(window.id)) == (True, False)
-        assert await store.feedback("inc1") == [(NOW, "expected", "batch")]
+        assert await store.feedback("inc1") == [(NOW, "expected", "batch", None)]
+
+
+async def test_one_verdict_counts_for_an_incident_and_saying_it_again_changes_nothing(tmp_path):
+    first, other = Verdict("inc1", NOW, "wrong", host="a"), Verdict("inc1", NOW + 9, "right", "no drill", host="a")
+    async with opened_store(tmp_path) as store:
+        assert [await store.put_verdict(v) for v in (first, replace(first, time=NOW + 5), other)] == [True, False, True]
+        assert await store.verdicts() == [other]
+        assert [row[1::2] for row in await store.feedback("inc1")] == [("wrong", NOW + 9), ("right", None)]
+        assert [await store.undo_verdict("inc1", NOW + 20) for _ in range(2)] == [True, False]
+        assert await store.verdicts() == []
+
+
+async def test_what_people_said_outlives_the_retention_until_it_is_undone(tmp_path):
+    async with opened_store(tmp_path) as store:
+        await store.put_verdict(Verdict("inc1", NOW - 200 * 86400, "wrong", host="a"))
+        await store.prune(NOW)
+        assert len(await store.verdicts()) == 1
+        await store.undo_verdict("inc1", NOW)
+        await store.prune(NOW)
+        assert await store.feedback("inc1") == []
+
+
+async def test_windows_and_verdicts_are_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(queries, "MOST_WINDOWS", 2)
+    monkeypatch.setattr(queries, "MOST_VERDICTS", 2)
+    async with opened_store(tmp_path) as store:
+        for i in range(2):
+            await store.add_maintenance(NOW, NOW + 60, "*", "")
+            await store.put_verdict(Verdict(f"inc{i}", NOW, "wrong", host="a"))
+        with pytest.raises(ValueError, match="2 maintenance windows are declared"):
+            await store.add_maintenance(NOW, NOW + 60, "*", "")
+        with pytest.raises(ValueError, match="2 verdicts are in force"):
+            await store.put_verdict(Verdict("inc2", NOW, "wrong", host="a"))
+        assert await store.put_verdict(Verdict("inc1", NOW + 1, "right", host="a"))
 
 
 async def test_what_ended_long_ago_goes_and_what_is_open_stays(tmp_path):

@@ -39,6 +39,7 @@ class Api:
     now: float = NOW
     woken: int = 0
     changed: int = 0
+    heard: int = 0
     headers: dict = field(default_factory=dict)
 
     async def get(self, path, **query):
@@ -60,6 +61,9 @@ class Api:
     async def changes(self):
         self.changed += 1
 
+    async def hears(self):
+        self.heard += 1
+
     def wake(self):
         self.woken += 1
 
@@ -73,6 +77,7 @@ async def api(tmp_path):
     state = ApiState(
         board=lambda: api.board, reason=lambda: "learning from history: 40%", store=store, derived=lambda: b"openmanager_y 1\n",
         now=lambda: api.now, maintenance_changed=api.changes, wake_webhook=api.wake,
+        feedback_changed=api.hears,
     )  # fmt: skip
     add_routes(app, state)
     async with running(app) as server, aiohttp.ClientSession(server.urls[0]) as session:
