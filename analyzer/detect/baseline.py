@@ -23,20 +23,20 @@ CLIP = 12.0  # a sustained deviation saturates here, so that one wild sample can
 FULL_SECONDS = 3 * DAY  # of samples, after which nothing is missing
 SMOOTH_SECONDS = 168.0  # an EWMA of 0.3 at one sample a minute
 FIELDS = {
-    "level": Field(np.nan),
-    "level_n": Field(0.0),
-    "spread": Field(0.0),
-    "spread_n": Field(0.0),
+    "level": Field(np.nan, (), np.float32),
+    "level_n": Field(0.0, (), np.float32),
+    "spread": Field(0.0, (), np.float32),
+    "spread_n": Field(0.0, (), np.float32),
     "hourly": Field(0.0, (BINS,), np.float32),
     "hourly_n": Field(0.0, (BINS,), np.float32),
-    "up": Field(NORMAL_99),
-    "down": Field(NORMAL_99),
+    "up": Field(NORMAL_99, (), np.float32),
+    "down": Field(NORMAL_99, (), np.float32),
     "low_seen": Field(np.inf),
     "high_seen": Field(-np.inf),
-    "r1": Field(np.nan),
-    "r2": Field(np.nan),
-    "zs": Field(0.0),
-    "z": Field(0.0),
+    "r1": Field(np.nan, (), np.float32),
+    "r2": Field(np.nan, (), np.float32),
+    "zs": Field(0.0, (), np.float32),
+    "z": Field(0.0, (), np.float32),
     "last_seen": Field(np.nan),
     "back": Field(-np.inf),
 }
@@ -76,7 +76,22 @@ class Baseline:
         mature = 0.5 * np.minimum(known / ready, 1.0) + 0.5 * np.minimum(known / FULL_SECONDS, 1.0)
         settled = np.clip((now - c["back"]) / 300.0, 0.0, 1.0)
         return Frame(
-            now, dt, x, seen, column.sends, column.partial, rules, base, yhat, sigma, r, z, loud, c["zs"].copy(), mature, settled
+            now,
+            dt,
+            x,
+            seen,
+            column.sends,
+            column.partial,
+            rules,
+            base,
+            yhat,
+            sigma,
+            r,
+            z,
+            loud,
+            c["zs"].astype(np.float64),
+            mature,
+            settled,
         )
 
     def band(self, f: Frame) -> tuple[Floats, Floats]:

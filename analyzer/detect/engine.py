@@ -33,7 +33,7 @@ from analyzer.window import Bools, Floats, Ints, Series, Window
 
 __all__ = ["Engine", "StateError"]
 
-VERSION = 1
+VERSION = 2
 HUGE = 1e30  # larger samples are taken as this: sums of them stay finite
 LONGEST_STEP = 3600.0
 COARSE = 300.0  # bootstrap reads older history this far apart
@@ -346,10 +346,8 @@ class Engine:
         if not len(at):
             return
         c = self.c
-        shift = c["shadow_quick"][at] - np.nan_to_num(c["level"][at])
-        c["ring"][at] += shift[:, None, None].astype(np.float32)
-        c["day"][at] += shift[:, None, None].astype(np.float32)
-        c["center"][at] += shift
+        shift = c["shadow_quick"][at].astype(np.float64) - np.nan_to_num(c["level"][at])
+        self.profile.shift(at, shift)
         c["spread"][at] = np.maximum(c["spread"][at], np.minimum(c["shadow_spread"][at], 10 * c["spread"][at] + 1e-12))
         c["hourly_n"][at] *= np.float32(0.1)
         own = ("r1", "r2", "zs", "z", "paused", "calm", "onset", "quick", "slow", "shift", "slot_sum", "slot_n")
@@ -390,17 +388,9 @@ class Engine:
             x = np.where((source >= 0)[:, None], history.values[np.ix_(np.maximum(source, 0), columns)], np.nan)
             x = np.where(np.isfinite(x), np.clip(x, -HUGE, HUGE), np.nan)
             covered[block] = np.isfinite(x).sum(axis=1) * min(step, LONGEST_STEP)
-            self.profile.fill(times, x, block)
-            self.profile.refresh(rows=block)
-            self._center(block)
+            self.profile.fill(times, x, np.arange(block.start, block.stop))
+            self.c["center"][block] = self.profile.ring.middle(block)
         return covered
-
-    def _center(self, block: slice) -> None:
-        """What stands in for the profile of young series: the middle of the week's ring."""
-        ring = self.c["ring"][block].reshape(block.stop - block.start, -1)
-        n = np.isfinite(ring).sum(axis=1)
-        total = np.where(np.isfinite(ring), ring, 0.0).sum(axis=1, dtype=np.float64)
-        self.c["center"][block] = np.where(n > 0, total / np.maximum(n, 1), np.nan)
 
     def _forget(self) -> None:
         """Drop series that sent nothing for long, all at once when they are many: rows stay stable in between."""

@@ -31,7 +31,12 @@ class Fast:
     @classmethod
     def fields(cls) -> Mapping[str, Field]:
         """Two averages and the usual size of their difference."""
-        return {"quick": Field(np.nan), "slow": Field(np.nan), "change": Field(0.0), "change_n": Field(0.0)}
+        return {
+            "quick": Field(np.nan, (), np.float32),
+            "slow": Field(np.nan, (), np.float32),
+            "change": Field(0.0, (), np.float32),
+            "change_n": Field(0.0, (), np.float32),
+        }
 
     def measure(self, f: Frame) -> Measure:
         """Signed change in units of its usual size. A change that led back into the usual band is none."""
@@ -41,7 +46,7 @@ class Fast:
             fresh = f.seen & np.isnan(average)
             average[fresh] = r[fresh]
             average[f.seen] += (-np.expm1(-f.dt / memory) * (r - average))[f.seen]
-        step = np.where(f.seen, c["quick"] - c["slow"], np.nan)
+        step = np.where(f.seen, c["quick"].astype(np.float64) - c["slow"], np.nan)
         scale = np.maximum(1.2533 * c["change"], 0.25 * f.sigma)
         away = np.where((np.sign(step) == np.sign(f.zs)) & (np.abs(f.zs) > 1.0), 1.0, 0.3)
         return Measure(np.clip(away * step / scale, -30.0, 30.0), np.abs(step), np.full(len(step), np.nan))

@@ -7,6 +7,7 @@ import numpy as np
 
 from analyzer.detect.columns import Columns
 from analyzer.detect.profile import sorted_median
+from analyzer.detect.ring import CELLS, Ring
 from analyzer.detect.rules import Rules
 from analyzer.detect.settings import DetectionSettings
 from analyzer.window import Ints
@@ -31,10 +32,9 @@ def _fill(c: Columns, rows: Ints, peers: Ints, tails: tuple[str, ...]) -> None:
     center = c["center"][peers]
     middle = float(np.median(center))
     apart = 1.4826 * float(np.median(np.abs(center - middle)))
-    shape = c["ring"][peers] - center[:, None, None].astype(np.float32)
-    day = c["day"][peers] - center[:, None, None].astype(np.float32)
-    c["ring"][rows] = _middle(shape) + np.float32(middle)
-    c["day"][rows] = _middle(day) + np.float32(middle)
+    ring = Ring(c)
+    shape = _middle((ring.read(peers) - center[:, None]).astype(np.float32)) + middle
+    ring.write(rows, np.arange(CELLS), np.tile(shape, (len(rows), 1)))
     c["center"][rows], c["level"][rows], c["level_n"][rows] = middle, float(np.median(c["level"][peers])), LEVEL_SECONDS
     for name in COPIED:
         if name in c.arrays:

@@ -10,18 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.detect.columns import Columns, Field
-from analyzer.window import Bools, Floats
+from analyzer.detect.ring import FIELDS as RING_FIELDS
+from analyzer.detect.ring import SLOTS, Ring
+from analyzer.window import Bools, Floats, Ints
 
-DAY, SLOTS, SLOT = 86400.0, 96, 900.0
+DAY, SLOT = 86400.0, 900.0
 FIELDS = {
-    "ring": Field(np.nan, (7, SLOTS), np.float32),
-    "day": Field(np.nan, (2, SLOTS), np.float32),  # weekdays, weekends
+    **RING_FIELDS,
     "slot_sum": Field(0.0),
-    "slot_n": Field(0.0),
+    "slot_n": Field(0.0, (), np.float32),
     "center": Field(np.nan),  # what stands in for the profile until two days are known
     "known": Field(0.0),  # seconds of learned samples
-    "lent": Field(0.0),  # trust in a profile borrowed from peers
+    "lent": Field(0.0, (), np.float32),  # trust in a profile borrowed from peers
 }
+NEAR = 8  # slots whose usual value is kept at hand
 MIX = (0.2, 0.6, 0.2)  # neighbouring slots calm the median of seven values without washing out a half-hour job
 
 
@@ -70,8 +72,10 @@ class Profile:
     """
 
     def __init__(self, columns: Columns, utc_offset: float = 0.0) -> None:
-        self.c, self.utc_offset = columns, utc_offset
+        self.c, self.utc_offset, self.ring = columns, utc_offset, Ring(columns)
         self.open: Clock | None = None  # the slot that is being filled
+        self._near: dict[tuple[int, int], tuple[Floats, Bools | None]] = {}  # the usual day around now, by kind of day and slot
+        self._near_of: object = None  # the array that it was made from
 
     def weight(self) -> Floats:
         """How far the profile is trusted: 0 up to one day, 1 from two. float64 [series]."""
@@ -80,13 +84,12 @@ class Profile:
 
     def base(self, now: float, weight: Floats) -> Floats:
         """Expected value at a time, NaN for series that nothing is known about. float64 [series]."""
-        at, day = Clock.at(now, self.utc_offset), self.c["day"][:, Clock.at(now, self.utc_offset).kind]
-        total, mass = np.zeros(len(weight)), np.zeros(len(weight))
+        at, total = Clock.at(now, self.utc_offset), np.zeros(len(weight))
+        mass = np.zeros(1)
         for offset, share in _kernel(at.share):
-            part = day[:, (at.slot + offset) % SLOTS].astype(np.float64)
-            has = np.isfinite(part)
-            total += np.where(has, share * part, 0.0)
-            mass += share * has
+            part, has = self._usual(at.kind, (at.slot + offset) % SLOTS)
+            total += share * part
+            mass = mass + (share if has is None else share * has)
         center = self.c["center"]
         usual = np.divide(total, mass, out=center.copy(), where=mass > 0.2)
         blended: Floats = center + weight * (usual - center)
@@ -104,17 +107,18 @@ class Profile:
         self.c["slot_n"][mask] += 1.0
 
     def close(self) -> None:
-        """Write the open slot into the ring and bring its medians up to date."""
+        """Write the open slot into the ring."""
         if self.open is None:
             return
-        n = self.c["slot_n"]
+        n, at = self.c["slot_n"], self.open
         rows = np.flatnonzero(n > 0)
-        self.c["ring"][rows, self.open.week_day, self.open.slot] = (self.c["slot_sum"][rows] / n[rows]).astype(np.float32)
+        self.ring.write(rows, np.array([at.week_day * SLOTS + at.slot]), (self.c["slot_sum"][rows] / n[rows])[:, None])
         self.c["slot_sum"][:] = 0.0
         n[:] = 0.0
-        self.refresh(self.open.slot)
+        for kind in (0, 1):
+            self._near.pop((kind, at.slot), None)
 
-    def fill(self, times: Floats, x: NDArray[np.float64], rows: slice) -> None:
+    def fill(self, times: Floats, x: Floats, rows: Ints) -> None:
         """Write a whole stretch of history at once: x float64 [rows, times], NaN = no sample."""
         clocks = [Clock.at(t, self.utc_offset) for t in times.tolist()]
         cell = np.array([k.week_day * SLOTS + k.slot for k in clocks], np.int64)
@@ -122,23 +126,29 @@ class Profile:
         has = np.isfinite(x)
         total = np.add.reduceat(np.where(has, x, 0.0), edges, axis=1)
         count = np.add.reduceat(has, edges, axis=1, dtype=np.int64)
-        ring = self.c["ring"][rows].reshape(x.shape[0], 7 * SLOTS)
-        for j, at in enumerate(cell[edges].tolist()):
-            some = count[:, j] > 0
-            ring[some, at] = (total[some, j] / count[some, j]).astype(np.float32)
-        self.c["ring"][rows] = ring.reshape(x.shape[0], 7, SLOTS)
+        means = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+        cells = cell[edges]
+        for first in range(0, len(cells), 7 * SLOTS):  # of more than a week the newest stays
+            self.ring.write(rows, cells[first : first + 7 * SLOTS], means[:, first : first + 7 * SLOTS])
+        self._near = {}
 
-    def refresh(self, slot: int | None = None, rows: slice = slice(None)) -> None:
-        """Recompute the medians of one slot, or of all."""
-        pick = slice(None) if slot is None else slice(slot, slot + 1)
-        days = np.moveaxis(self.c["ring"][rows, :, pick], 1, 2)
-        whole = sorted_median(days)
-        for kind, span in enumerate((days[..., :5], days[..., 5:])):
-            n = np.isfinite(span).sum(axis=-1)
-            own = sorted_median(span)
-            trust = n / (n + 1.0)  # two weekend days alone are thin: shrunk to all days
-            mixed = np.where(n > 0, trust * own + (1 - trust) * whole, whole)
-            self.c["day"][rows, kind, pick] = mixed.astype(np.float32)
+    def shift(self, rows: Ints, by: Floats) -> None:
+        """Move the usual day of these rows by so much."""
+        self.ring.shift(rows, by)
+        self.c["center"][rows] += by
+        self._near = {}
+
+    def _usual(self, kind: int, slot: int) -> tuple[Floats, Bools | None]:
+        """The usual value of one slot, 0 where it is not known, and where it is known (None = everywhere)."""
+        if self._near_of is not self.c["ring"] or len(self._near) > NEAR:
+            self._near, self._near_of = {}, self.c["ring"]
+        found = self._near.get((kind, slot))
+        if found is None:
+            middle = self.ring.median(slot, weekend=kind == 1)
+            has = np.isfinite(middle)
+            found = (middle, None) if has.all() else (np.where(has, middle, 0.0), has)
+            self._near[kind, slot] = found
+        return found
 
 
 def _kernel(share: float) -> list[tuple[int, float]]:

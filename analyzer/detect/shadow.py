@@ -30,10 +30,10 @@ class Shadow:
         return {
             "paused": Field(np.nan),
             "stayed": Field(0.0),
-            "calm": Field(0.0),
-            "shadow_quick": Field(0.0),
-            "shadow_slow": Field(0.0),
-            "shadow_spread": Field(0.0),
+            "calm": Field(0.0, (), np.float32),
+            "shadow_quick": Field(0.0, (), np.float32),
+            "shadow_slow": Field(0.0, (), np.float32),
+            "shadow_spread": Field(0.0, (), np.float32),
         }
 
     def watch(self, f: Frame, score: Floats, *, unheard: Bools | bool = False) -> Bools:

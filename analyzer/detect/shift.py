@@ -28,14 +28,14 @@ class Shift:
     @classmethod
     def fields(cls) -> Mapping[str, Field]:
         """The long average."""
-        return {"shift": Field(0.0)}
+        return {"shift": Field(0.0, (), np.float32)}
 
     def measure(self, f: Frame) -> Measure:
         """The long average of the residual, signed."""
         shift = self.c["shift"]
         rate = -np.expm1(-f.dt / self.memory)
         shift[f.seen] += (rate * (np.clip(f.z, -6.0, 6.0) - shift))[f.seen]
-        value = np.where(f.seen, shift, np.nan)
+        value = np.where(f.seen, shift.astype(np.float64), np.nan)
         return Measure(value, np.abs(value) * f.sigma, np.full(len(value), np.nan))
 
     def learn(self, f: Frame, mask: Bools) -> None:

@@ -30,7 +30,13 @@ class Stuck:
     @classmethod
     def fields(cls) -> Mapping[str, Field]:
         """The last value, since when, the longest stay, and the share of samples that move."""
-        return {"last": Field(np.nan), "changed": Field(np.nan), "longest": Field(0.0), "moves": Field(0.0), "moves_n": Field(0.0)}
+        return {
+            "last": Field(np.nan),
+            "changed": Field(np.nan),
+            "longest": Field(0.0, (), np.float32),
+            "moves": Field(0.0, (), np.float32),
+            "moves_n": Field(0.0, (), np.float32),
+        }
 
     def measure(self, f: Frame) -> Measure:
         """Stay over allowed stay. A young series, or one that often rests, has to rest much longer."""

@@ -4,12 +4,15 @@ In: tables of series as sources give them, in any order. Out: positions in the e
 """
 
 import json
+import zlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.window import Ints, Key, Labels, Series
+
+MOST_BYTES = 1 << 28  # of a table's labels
 
 
 class Table:
@@ -55,18 +58,30 @@ class Table:
         self._last = None
 
     def dump(self) -> NDArray[np.uint8]:
-        """The rows as UTF-8 JSON bytes."""
+        """The rows as UTF-8 JSON, deflated: labels repeat themselves."""
         text = json.dumps(_rows_of(self.series), ensure_ascii=False, separators=(",", ":"))
-        return np.frombuffer(text.encode(), np.uint8).copy()
+        return np.frombuffer(zlib.compress(text.encode(), 1), np.uint8).copy()
 
     def load(self, data: NDArray[Any]) -> None:
         """Take `dump` back. Raises ValueError on what is not one."""
-        rows = json.loads(bytes(data.astype(np.uint8)).decode())
+        rows = json.loads(_inflated(bytes(data.astype(np.uint8))).decode())
         if not isinstance(rows, list):
             raise ValueError("not a list of series")
         self.series = Series.build((str(a), str(h), str(r), tuple((str(k), str(v)) for k, v in pairs)) for a, h, r, pairs in rows)
         self._at = {key: i for i, key in enumerate(self.series.keys())}
         self._last = None
+
+
+def _inflated(data: bytes) -> bytes:
+    """What `dump` deflated, if it is no larger than any table. Raises ValueError."""
+    stream = zlib.decompressobj()
+    try:
+        text = stream.decompress(data, MOST_BYTES)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if not stream.eof:
+        raise ValueError("cut short, or too much")
+    return text
 
 
 def _same(a: Series, b: Series) -> bool:

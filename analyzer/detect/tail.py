@@ -15,7 +15,7 @@ MINUTE = 60.0
 
 def fields(name: str, floor: float) -> dict[str, Field]:
     """State of one statistic's tail; it begins as noise would have it whose edge lies somewhat beyond the floor."""
-    return {f"{name}.u": Field(0.5 * floor), f"{name}.e": Field(0.08 * floor), f"{name}.n": Field(30.0)}
+    return {f"{name}.u": Field(0.5 * floor), f"{name}.e": Field(0.08 * floor), f"{name}.n": Field(30.0, (), np.float32)}
 
 
 class Tail:

@@ -28,7 +28,7 @@ class Vanished:
     @classmethod
     def fields(cls) -> Mapping[str, Field]:
         """How long it is silent while its host speaks, since when, and the longest such silence."""
-        return {"silent": Field(0.0), "silent_since": Field(np.nan), "silent_longest": Field(0.0)}
+        return {"silent": Field(0.0, (), np.float32), "silent_since": Field(np.nan), "silent_longest": Field(0.0, (), np.float32)}
 
     def measure(self, f: Frame) -> Measure:
         """Silence over allowed silence; NaN where there is no silence to judge."""

@@ -49,6 +49,21 @@ def test_broken_state_is_refused_and_leaves_an_empty_engine(change):
     assert len(fresh.series) == 0
 
 
+def test_state_of_another_version_is_refused_so_that_it_is_learned_anew():
+    engine, _ = learned(WEB, days=1)
+    state = engine.state()
+    state["head"][0] -= 1
+    fresh = Engine({})
+    with pytest.raises(StateError, match="version"):
+        fresh.restore(state)
+    assert len(fresh.series) == 0
+
+
+def test_state_of_a_series_is_small():
+    engine, _ = learned(WEB, days=1)
+    assert engine.nbytes / len(WEB) < 2048
+
+
 def test_jump_is_told_within_three_minutes_with_its_onset():
     engine, now = learned(WEB)
     at, values = after(engine, now, 2)
