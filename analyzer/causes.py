@@ -23,6 +23,8 @@ MOST_ELSEWHERE = 4.0  # being felt by many is not more certain than being felt b
 FIRST = 0.4  # what having begun first is worth
 HABIT = 1.6  # what having come at this hour before is worth to a batch job
 LEAST_CORE = 0.3
+COVER = 2.0  # what it costs to leave all that an incident is made of unexplained
+MOST_PEAK = 3.0
 NO_MORE_VISITORS = 1.5
 NEVER = -9.0
 Hypothesis = tuple[str, str]
@@ -113,7 +115,9 @@ class Judge:
         merit[:, -1] = 0.5 + 0.35 * np.minimum(np.abs(seen[at]).sum(1), 3.0)
         merit += np.where(merit > NEVER, ELSEWHERE * np.minimum(elsewhere, MOST_ELSEWHERE), 0.0)
         merit += np.where(merit > NEVER, self._first(symptoms, at)[:, None], 0.0)
-        self._adjust(merit, names, graph, elsewhere, set(habits))
+        felt = elsewhere[:, -1] * (1.0 - np.clip(_column(symptoms, "nice")[at], 0.0, 1.0))  # who gives way to others says so
+        merit[:, KINDS.index("batch_job")] -= np.minimum(felt, 2.0)  # a job that others feel is none
+        self._adjust(merit, names, graph, set(habits))
         self._demand(merit, symptoms, graph, at.tolist())
         return Verdict(names, merit)
 
@@ -142,11 +146,9 @@ class Judge:
         bonus: Floats = FIRST * np.nan_to_num(lead)
         return bonus
 
-    def _adjust(self, merit: Floats, names: tuple[str, ...], graph: Graph, elsewhere: Floats, habits: set[str]) -> None:
-        """Kinds that need a role; a batch job that others feel is none; what came at this hour before is one."""
+    def _adjust(self, merit: Floats, names: tuple[str, ...], graph: Graph, habits: set[str]) -> None:
+        """Kinds that need a role; what came at this hour before is a batch job."""
         batch = KINDS.index("batch_job")
-        felt = elsewhere[:, KINDS.index("unknown")]
-        merit[:, batch] -= np.where(merit[:, batch] > NEVER, np.minimum(felt, 2.0), 0.0)
         for i, name in enumerate(names):
             role = graph.roles[graph.at[name]].lower()
             for k, kind in enumerate(KINDS[:-1]):
@@ -168,19 +170,43 @@ class Judge:
 
     def explains(self, host: str, kind: str, finding: Finding, graph: Graph) -> float:
         """How naturally a finding follows from a kind of failure on a host: 0 not at all, 1 its own mark."""
-        m, k = self.matrices, KINDS.index(kind)
+        place = self._place(finding)
         if finding.host not in graph.at or host not in graph.at:
             return 0.0
         a, b = graph.at[host], graph.at[finding.host]
+        natural = 0.0 if place is None else float(self._natural(a, b, place, graph)[KINDS.index(kind)])
+        return max(natural, 0.3) if a == b and kind == "unknown" else natural
+
+    def covers(self, hosts: Iterable[str], findings: Iterable[Finding], graph: Graph) -> Floats:
+        """Share of what is strange that follows from each kind on each host, strong findings counting more.
+
+        hosts : names that the graph knows. Returns float64 [host, kind], 0..1; "unknown" may be anything on its own host.
+        """
+        at = [graph.at[host] for host in hosts]
+        out, total = np.zeros((len(at), len(KINDS))), 1e-9
+        for finding in findings:
+            weight, b = min(max(finding.peak, 1.0), MOST_PEAK), graph.at.get(finding.host, -1)
+            place = self._place(finding)
+            total += weight
+            if place is None:
+                continue
+            for i, a in enumerate(at):
+                out[i] += weight * self._natural(a, b, place, graph)
+                out[i, -1] += weight * float(a == b)
+        return np.minimum(out / total, 1.0)
+
+    def _natural(self, a: int, b: int, place: tuple[int, int], graph: Graph) -> Floats:
+        """How naturally a mark (side, column) on b follows from each kind on a. float64 [kind]."""
+        m, (below, column) = self.matrices, place
         if a == b:
-            return max(self._mark(m.own, k, finding), 0.3 if kind == "unknown" else 0.0)
-        weight = 0.0
+            return m.own[below][:, column]
+        weight = np.zeros(len(KINDS))
         if b in graph.dependents(a):
-            weight = self._mark(m.up, k, finding)
-        if weight == 0 and b in graph.beside(a):
-            weight = 0.8 * self._mark(m.down, k, finding)
-        if weight == 0 and b in graph.peers(a):
-            weight = 0.8 * self._mark(m.peers, k, finding)
+            weight = m.up[below][:, column]
+        if b in graph.beside(a):
+            weight = np.where(weight > 0, weight, 0.8 * m.down[below][:, column])
+        if b in graph.peers(a):
+            weight = np.where(weight > 0, weight, 0.8 * m.peers[below][:, column])
         return weight
 
     def evidence(self, symptoms: Symptoms, graph: Graph, host: str, kind: str) -> float:
@@ -200,12 +226,24 @@ class Judge:
         return self._mark(self.matrices.core, KINDS.index(kind), finding) >= 0.8
 
     def _mark(self, pair: tuple[Floats, Floats], kind: int, finding: Finding) -> float:
-        name = f"!{finding.kind}" if f"!{finding.kind}" in self.matrices.signals else finding.signal
-        if name not in self.matrices.signals:
-            return 0.0
-        column = self.matrices.signals.index(name)
-        below = not name.startswith("!") and side(finding) < 0
-        return float(pair[1 if below else 0][kind, column])
+        place = self._place(finding)
+        return 0.0 if place is None else float(pair[place[0]][kind, place[1]])
+
+    def _place(self, finding: Finding) -> tuple[int, int] | None:
+        """Where a finding stands in the matrices: (0 above, 1 below) and its column."""
+        signals = self.matrices.signals
+        name = f"!{finding.kind}" if f"!{finding.kind}" in signals else finding.signal
+        if name not in signals:
+            return None
+        return int(not name.startswith("!") and side(finding) < 0), signals.index(name)
+
+
+def _column(symptoms: Symptoms, signal: str) -> Floats:
+    """Strength of one signal on every host, 0 where it is not known. float64 [host]."""
+    if signal not in symptoms.signals:
+        return np.zeros(len(symptoms.hosts))
+    column: Floats = symptoms.strength[:, symptoms.signals.index(signal)]
+    return column
 
 
 def side(finding: Finding) -> float:

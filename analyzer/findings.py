@@ -164,13 +164,19 @@ class Findings:
         """Add this step to the seconds above, below and silent; all leak, so that noise around a threshold adds up to nothing."""
         track, policy = self.track, self.policy
         known = np.isfinite(score)
-        above = known & (score > policy.open_score) & counts
+        above = known & (score > self._edge(scores)) & counts
         low = known & ((score < policy.close_score) | ~counts)
         track.above = np.where(above, track.above + seconds, np.where(known, np.fmax(track.above - 2 * seconds, 0), track.above))
         track.calm = np.where(low, track.calm + seconds, np.where(above, 0.0, track.calm))
         track.silent = np.where(known, 0.0, track.silent + seconds)
         slow = policy.hold + 2 * seconds
         track.above = np.fmin(track.above, slow)  # what lasted for hours must not need hours to be forgotten
+
+    def _edge(self, scores: Scores) -> Floats:
+        """Above which score a finding may open: further out while the usual day is known from a day or two only."""
+        young = 1.0 - np.clip(np.nan_to_num(scores.ready), 0.0, 1.0)
+        edge: Floats = self.policy.open_score * (1.0 + self.policy.youth * np.where(self.track.up, 0.0, young))
+        return edge
 
     def _explain_silence(self, lines: list[Suppression], scores: Scores, above: Bools, quiet: Bools, size: Bools) -> None:
         """Lines for what is above the threshold but does not count."""
@@ -182,10 +188,11 @@ class Findings:
 
     def _open(self, lines: list[Suppression], scores: Scores, score: Floats, quiet: Bools) -> None:
         track, policy = self.track, self.policy
+        edge = self._edge(scores)
         with np.errstate(invalid="ignore", divide="ignore"):
-            need = np.clip(policy.hold / score**2, policy.sharp_hold, policy.hold)
+            need = np.clip(policy.hold / (score / edge) ** 2, policy.sharp_hold, policy.hold)
         need = np.where(score > policy.sharp_score, policy.sharp_hold, need)
-        ripe = (score > policy.open_score) & (track.above >= np.fmax(need, 1e-9)) & ~track.open & ~quiet
+        ripe = (score > edge) & (track.above >= np.fmax(need, 1e-9)) & ~track.open & ~quiet
         early = ripe & (scores.ready < policy.ready_min) & ~track.up
         for row in np.flatnonzero(early).tolist():
             self._note(lines, scores, row, "warmup")

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from analyzer.cases import Case
-from analyzer.causes import KINDS, Hypothesis, Judge
+from analyzer.causes import COVER, KINDS, NEVER, Hypothesis, Judge, Verdict
 from analyzer.graph import Graph
 from analyzer.policy import Policy
 from analyzer.records import Finding, Scores
@@ -73,6 +73,8 @@ class Grouping:
         """Is the finding the mark of a failure other than this one?"""
         if case.kind == "unknown" or case.confidence < NAMED:
             return False
+        if finding.kind == "stuck" and case.kind in EXCLUSIVE.get(finding.signal, ()):
+            return False  # on a full disk no file is made any more: what reached its end stands still
         special = {"stuck": "stuck_metric", "down": "crash"}.get(finding.kind)
         if special is not None:
             return special != case.kind
@@ -114,16 +116,22 @@ class Grouping:
         return made
 
     def _hypothesis(self, cases: list[Case], left: list[Finding], habits: set[str]) -> Hypothesis:
-        """The best (host, kind) that explains at least one of the findings; otherwise the strongest finding's own host."""
-        verdict = self.judge.weigh(self.blind_to(cases), self.graph, self.candidates(left), habits)
+        """The best (host, kind) that explains the strongest finding; "unknown" on its own host where there is none."""
+        strongest = max(left, key=lambda f: f.peak)
+        verdict = self.weigh(self.blind_to(cases), self.candidates(left), [strongest], habits)
         order = np.argsort(-verdict.merit, axis=None)[:12]
         for position in order.tolist():
             h, k = divmod(position, len(KINDS))
             host, kind = verdict.hosts[h], KINDS[k]
-            if any(self.explained(host, kind, f) >= JOINS for f in left):
+            if self.explained(host, kind, strongest) >= JOINS:
                 return host, kind
-        strongest = max(left, key=lambda f: f.peak)
         return strongest.host, "unknown"
+
+    def weigh(self, symptoms: Symptoms, hosts: Iterable[str], findings: Iterable[Finding], habits: Iterable[str]) -> Verdict:
+        """Merit of every kind on the hosts; what they leave unexplained of these findings speaks against them."""
+        verdict = self.judge.weigh(symptoms, self.graph, hosts, habits)
+        missed = 1.0 - self.judge.covers(verdict.hosts, findings, self.graph)
+        return Verdict(verdict.hosts, np.where(verdict.merit > NEVER / 2, verdict.merit - COVER * missed, NEVER))
 
     def candidates(self, findings: Iterable[Finding]) -> list[str]:
         """Hosts on which it may have begun: those of the findings, and strange servers that these depend on."""
@@ -153,8 +161,9 @@ class Grouping:
         """The symptoms without what these cases explain."""
         cells: set[tuple[str, str]] = set()
         for case in cases:
-            cells |= {(f.host, f.signal) for f in case.firing}
-            cells |= {(f.host, f"!{f.kind}") for f in case.firing}
+            told = [f for f in case.firing if f.host == case.host or self.explained(case.host, case.kind, f) >= JOINS]
+            cells |= {(f.host, f.signal) for f in told}
+            cells |= {(f.host, f"!{f.kind}") for f in told}
             if case.kind != "unknown":
                 cells |= {(case.host, s) for s in self._marks(case)}
         return self.symptoms.without(cells) if cells else self.symptoms

@@ -161,7 +161,7 @@ class Incidents:
         rest = [c for c in self.cases if c is not case]
         symptoms = grouping.blind_to(rest)
         habits = {f.host for f in case.findings.values() if self.habits.usual(f.host, f.signal, case.opened)}
-        verdict = grouping.judge.weigh(symptoms, grouping.graph, [case.host, *grouping.candidates(case.firing)], habits)
+        verdict = grouping.weigh(symptoms, [case.host, *grouping.candidates(case.firing)], case.firing, habits)
         share = 1.0 if not case.merit else 1 - np.exp(-seconds / MEMORY)
         new = verdict.hypotheses()
         for key in {*case.merit, *new}:

@@ -14,6 +14,7 @@ class Policy:
     Attributes
     ----------
     open_score, close_score : a finding opens above the one and closes below the other.
+    youth : by so much further out a finding opens on a series of which nothing is known yet; less as more of it is seen.
     hold : how long a score must stay just above `open_score`; a stronger one less, by its square.
     sharp_score, sharp_hold : above the one the other is enough, and it is the least.
     resolve_after : how long a score must stay below `close_score`.
@@ -41,6 +42,7 @@ class Policy:
 
     open_score: float = 1.0
     close_score: float = 0.6
+    youth: float = 1.0
     hold: float = 120.0
     sharp_score: float = 2.0
     sharp_hold: float = 45.0

@@ -13,7 +13,7 @@ SIGNALS = {
     alias: Signal(alias, alias, {"en": alias, "ko": alias}, "ratio", direction=direction)
     for alias, direction in {
         "cpu": "above", "load": "above", "memory": "above", "swap": "above", "disk": "above", "disk_time": "above",
-        "disk_latency": "above", "iowait": "above", "steal": "above",
+        "disk_latency": "above", "inodes": "above", "iowait": "above", "steal": "above",
         "nice": "above", "network_receive": "both", "network_transmit": "both",
         "network_errors": "above", "tcp_retransmits": "above", "requests": "both", "errors": "above", "response_time": "above",
         "connections": "both", "cache_hit": "below", "clock_skew": "both", "up": "below", "uptime": "both",

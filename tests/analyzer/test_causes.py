@@ -146,3 +146,24 @@ def test_nothing_strange_is_unknown_at_most():
         TABLE.hosts, TABLE.signals, np.zeros((5, len(TABLE.signals))), np.full((5, len(TABLE.signals)), -1), np.full(5, np.nan)
     )
     assert Judge(empty.signals).weigh(empty, GRAPH, TABLE.hosts).best()[1] == "unknown"
+
+
+def covers(host: str, kind: str, *findings: Finding) -> float:
+    symptoms = observe(calm(TABLE), (), SIGNALS)
+    return float(Judge(symptoms.signals).covers((host,), findings, GRAPH)[0, KINDS.index(kind)])
+
+
+def test_a_saturated_dependency_does_not_account_for_background_work_on_its_dependent():
+    job = replace(finding("web-1", "nice", "level"), observed=1.0, expected=0.0)
+    assert (covers("api-1", "network_saturation", job), covers("web-1", "batch_job", job)) == (0.0, pytest.approx(1.0))
+
+
+def test_a_slow_database_accounts_for_slow_answers_of_those_who_need_it():
+    slow = replace(finding("web-1", "response_time", "level"), observed=1.0, expected=0.0)
+    assert covers("db-1", "db_slow", slow) == pytest.approx(1.0)
+
+
+def test_niced_work_stays_a_batch_job_although_users_are_slower_for_another_reason():
+    cells = [("db-1", "nice", 9), ("db-1", "cpu", 8), ("db-1", "load", 8), ("db-1", "disk_time", 6)]
+    felt = [("api-1", "response_time", 5), ("web-1", "response_time", 4)]
+    assert best(marks(*cells, *felt)) == ("db-1", "batch_job")

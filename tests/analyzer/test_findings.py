@@ -186,6 +186,12 @@ def test_warming_up_opens_nothing():
     assert run(fresh(), *[cold] * 10)[-1] == []
 
 
+def test_a_series_known_for_a_day_opens_only_on_what_is_clearly_beyond_its_edge():
+    young = np.full(len(TABLE), 0.7)
+    faint, clear = (replace(strange(calm(TABLE), "web-1", "cpu", score=score), ready=young) for score in (1.2, 1.6))
+    assert (run(fresh(), *[faint] * 10)[-1], len(run(fresh(), *[clear] * 10)[-1])) == ([], 1)
+
+
 def test_the_table_may_grow_while_a_finding_is_open():
     findings = fresh()
     before = run(findings, *[HIGH] * 4)[-1][0].id

@@ -11,15 +11,18 @@ from analyzer.findings import Findings
 from analyzer.incidents import Incidents, Step
 from analyzer.policy import Policy
 from analyzer.records import Forecast, Incident, Scores, Topology
+from analyzer.window import Ints
 from tests.analyzer.scoring import SIGNALS, calm, down, series, strange
 
 NAMES = (
     "cpu", "load", "memory", "disk", "disk_time", "network_receive", "network_transmit", "requests", "errors", "response_time",
-    "connections", "up",
+    "connections", "nice", "inodes", "up",
 )  # fmt: skip
 HOSTS = ("proxy-1", "web-1", "web-2", "api-1", "db-1", "backup-1")
 TABLE = series(*HOSTS, signals=NAMES)
-TOPOLOGY = Topology((("proxy-1", "web-1"), ("proxy-1", "web-2"), ("web-1", "api-1"), ("web-2", "api-1"), ("api-1", "db-1")))
+TOPOLOGY = Topology(
+    (("proxy-1", "web-1"), ("proxy-1", "web-2"), ("web-1", "api-1"), ("web-2", "api-1"), ("api-1", "db-1"), ("backup-1", "db-1"))
+)
 Edit = Callable[[Scores], Scores]
 
 
@@ -62,6 +65,12 @@ def surge(s: Scores) -> Scores:
 
 def batch(s: Scores) -> Scores:
     return strange(strange(s, "backup-1", "cpu"), "backup-1", "disk_time")
+
+
+def _stuck(scores: Scores, rows: Ints) -> Ints:
+    kind = scores.kind.copy()
+    kind[rows] = scores.kinds.index("stuck")
+    return kind
 
 
 def both(a: Edit, b: Edit) -> Edit:
@@ -116,6 +125,24 @@ def test_what_moves_the_disks_a_little_and_nobody_feels_may_be_a_job_and_waits(l
     early = live.paged()
     live.run(both(runaway("web-1"), stirring), 5)
     assert (early, len(live.paged())) == (set(), 1)
+
+
+def test_a_job_during_a_rush_of_visitors_pages_nobody_although_its_signals_rise_one_after_the_other(live):
+    live.run(surge, 10)
+    steps = [("nice", 3.0), ("load", 1.5), ("disk_time", 1.2), ("cpu", 1.1)]
+    edit: Edit = surge
+    for signal, score in steps:
+        edit = both(edit, lambda s, signal=signal, score=score: strange(s, "backup-1", signal, score=score, onset=800.0))
+        live.run(edit, 4)
+    assert (live.paged(), {i.kind for i in live.steps[-1].open}) == (set(), {"traffic_surge", "batch_job"})
+
+
+def test_a_full_disk_whose_inodes_stand_still_is_one_story(live):
+    full = lambda s: strange(strange(s, "backup-1", "disk"), "backup-1", "disk_time")  # noqa: E731
+    live.run(full, 10)
+    table = TABLE.rows_of(signal="inodes", host="backup-1")
+    frozen = lambda s: replace(strange(full(s), "backup-1", "inodes", score=1.5), kind=_stuck(s, table))  # noqa: E731
+    assert [i.kind for i in live.run(frozen, 15)] == ["disk_fill"]
 
 
 def test_two_failures_at_once_stay_apart(live):
