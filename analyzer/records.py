@@ -21,6 +21,28 @@ BENIGN_KINDS = frozenset({"traffic_surge", "batch_job"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class HostScores:
+    """What is said of whole servers: whether the combination of their signals is as it was before.
+
+    Attributes
+    ----------
+    time : of the row that was judged; it may be some minutes old.
+    hosts : who they are, in the order of the table's.
+    score : float64 [hosts]; 1 = edge of normal at the budget; NaN = cannot say.
+    alarm : bool [hosts], beyond the budget.
+    blame : float64 [series], how much each series is to blame, in usual sizes; 0 where none.
+    state : one a host: idle, normal, busy, stressed; "" = cannot say.
+    """
+
+    time: float
+    hosts: tuple[str, ...]
+    score: Floats
+    alarm: Bools
+    blame: Floats
+    state: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Scores:
     """What the detectors say about one instant, for every series they know.
 
@@ -36,6 +58,7 @@ class Scores:
     onset : float64 [series], when the present deviation began; NaN where there is none.
     ready : float64 [series], 0..1: how much of what the detectors need has been seen.
     promoted : bool [series], the level that the series now has became its new normal in this very column; None = none did.
+    whole : what is said of whole servers; None = nobody judges them.
     """
 
     time: float
@@ -51,6 +74,7 @@ class Scores:
     onset: Floats
     ready: Floats
     promoted: Bools | None = None
+    whole: HostScores | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,6 +5,7 @@ seconds, so that the spacing of columns may change. Every service cycle, replay 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +15,14 @@ from analyzer.detect.baseline import FULL_SECONDS, Baseline
 from analyzer.detect.columns import Array, Columns, Field, StateError
 from analyzer.detect.combine import loudest, member_score
 from analyzer.detect.frame import Column, Frame
+from analyzer.detect.hosts.members import HostDetector
+from analyzer.detect.hosts.model import HostModel
 from analyzer.detect.known import Known, Liveness
 from analyzer.detect.lend import lend
 from analyzer.detect.members import Detector, Measure
 from analyzer.detect.profile import DAY, SLOT, Clock, Profile
 from analyzer.detect.profile import FIELDS as PROFILE_FIELDS
-from analyzer.detect.registry import DETECTORS
+from analyzer.detect.registry import DETECTORS, HOST_DETECTORS
 from analyzer.detect.room import longest_silent
 from analyzer.detect.rules import Rules
 from analyzer.detect.settings import DetectionSettings
@@ -27,7 +30,7 @@ from analyzer.detect.shadow import Shadow
 from analyzer.detect.table import Table
 from analyzer.detect.tail import BASE, Tail
 from analyzer.detect.tail import fields as tail_fields
-from analyzer.records import Learning, Scores
+from analyzer.records import HostScores, Learning, Scores
 from analyzer.signals import Signal
 from analyzer.window import Bools, Floats, Ints, Series, Window
 
@@ -65,7 +68,7 @@ class Engine:
     signals : what is known beforehand, by alias; series of other aliases are watched without.
     settings : the budget and the memories.
     seed : kept for detectors that draw; the shipped ones do not.
-    detectors : which run, by kind.
+    detectors, host_detectors : which run, by kind: over single series, over whole servers.
     """
 
     def __init__(
@@ -75,9 +78,10 @@ class Engine:
         seed: int = 0,
         *,
         detectors: Mapping[str, type[Detector]] = DETECTORS,
+        host_detectors: Mapping[str, type[HostDetector]] = HOST_DETECTORS,
     ) -> None:
         self.signals, self.settings, self.seed = dict(signals), settings or DetectionSettings(), seed
-        self.classes = dict(detectors)
+        self.classes, self.host_classes = dict(detectors), dict(host_detectors)
         self.refused = 0  # series that found no room
         self.left_out = Series.empty()  # the first of them
         self._start()
@@ -104,6 +108,7 @@ class Engine:
         memory = s.tail_half_life_seconds
         self.tails = {k: Tail(self.c, k, odds=odds, floor=self.classes[k].floor, memory_seconds=memory) for k in calibrated}
         self.rules = Rules.of(self.table.series, self.signals)
+        self.hosts = HostModel(self.host_classes)
         self.kinds = (*self.classes, "down", "restart")
         self.last, self.pace = -np.inf, 60.0
 
@@ -115,7 +120,7 @@ class Engine:
     @property
     def nbytes(self) -> int:
         """Bytes of state, labels left out."""
-        return self.c.nbytes
+        return self.c.nbytes + self.hosts.nbytes
 
     def step(self, window: Window, *, muted: Bools | None = None) -> list[Scores]:
         """Score every column of the window in time order, and learn from it where nothing is strange.
@@ -133,8 +138,9 @@ class Engine:
                 continue
             x = self._column(window.values[:, column], rows)
             judged = self._judge(now, x, partial=window.partial)
-            promoted = self._learn(judged, muted_rows)
-            out.append(self._scores(judged, promoted))
+            promoted, calm = self._learn(judged, muted_rows)
+            whole = self.hosts.step(judged.frame, self.table.series, calm)
+            out.append(self._scores(judged, promoted, whole))
         self._forget()
         return out
 
@@ -165,6 +171,7 @@ class Engine:
         coarse = _apart(history.times[order], COARSE)
         covered = np.zeros(len(self.table)) if guarded else self._fill(history, order[coarse], rows)
         recent = history.times[order] > history.times[order[-1]] - RECENT
+        self._remember(history, order[_apart(history.times[order], 60.0)], rows)
         known = np.maximum(self.c["known"], 0.0) + covered
         self.c["known"] = known
         for column in order[coarse | recent].tolist():
@@ -179,10 +186,11 @@ class Engine:
         open_slot = self.profile.open
         clock = (-1.0, -1.0, 0.0) if open_slot is None else (open_slot.week_day, open_slot.slot, open_slot.share)
         head = np.array([VERSION, self.last, self.pace, *clock], np.float64)
-        return {"head": head, "series": self.table.dump(), **self.c.dump("c.")}
+        hosts = {f"h.{name}": array for name, array in self.hosts.state().items()}
+        return {"head": head, "series": self.table.dump(), **self.c.dump("c."), **hosts}
 
     def restore(self, state: Mapping[str, Array]) -> None:
-        """Take `state` back; on StateError the engine is empty and can learn anew."""
+        """Take `state` back; on StateError the engine is empty and can learn anew, as are whole servers that do not fit."""
         self._start()
         try:
             head = np.asarray(state["head"], np.float64)
@@ -196,6 +204,24 @@ class Engine:
         self.last, self.pace = float(head[1]), float(head[2])
         self.profile.open = None if head[3] < 0 else Clock(int(head[3]), int(head[4]), float(head[5]))
         self.rules = Rules.of(self.table.series, self.signals)
+        with suppress(StateError):
+            self._restore_hosts(state)
+
+    def _restore_hosts(self, state: Mapping[str, Array]) -> None:
+        """Whole servers, all or nothing: a state of before there were any has none."""
+        mine = {name[2:]: array for name, array in state.items() if name.startswith("h.")}
+        if mine:
+            known = HostModel(self.host_classes)
+            known.restore(mine, self.table.series)
+            self.hosts = known
+
+    def _remember(self, history: Window, columns: Ints, rows: Ints) -> None:
+        """Keep a stretch of history for the whole servers."""
+        values = np.full((len(self.table), len(columns)), np.nan)
+        fits = np.flatnonzero(rows >= 0)
+        part = history.values[np.ix_(fits, columns)]
+        values[rows[fits]] = np.where(np.isfinite(part), np.clip(part, -HUGE, HUGE), np.nan)
+        self.hosts.remember(self.table.series, history.times[columns], values)
 
     def _rows(self, window: Window, *, borrow: bool) -> Ints:
         """Positions of the window's series, new ones taken in."""
@@ -227,9 +253,12 @@ class Engine:
         return not keep.all()
 
     def _keep(self, rows: Ints) -> None:
+        place = np.full(len(self.table), -1, np.int64)
+        place[rows] = np.arange(len(rows))
         self.c.take(rows)
         self.table.take(rows)
         self.rules = Rules.of(self.table.series, self.signals)
+        self.hosts.move(place, self.table.series)
 
     def _spread(self, flags: Bools | None, rows: Ints) -> Bools | None:
         if flags is None:
@@ -292,8 +321,8 @@ class Engine:
         chosen: Floats = np.where(known.rows, known.onset, told)
         return chosen
 
-    def _learn(self, j: Judged, muted: Bools | None, *, past: bool = False, guarded: bool = False) -> Bools:
-        """Learn where nothing is strange. Returns the rows whose new level became normal: bool [series]."""
+    def _learn(self, j: Judged, muted: Bools | None, *, past: bool = False, guarded: bool = False) -> tuple[Bools, Bools]:
+        """Learn where nothing is strange. Returns the rows whose new level became normal, and those learned from: bool [series]."""
         f, plain = j.frame, j.frame.seen & ~j.known.rows
         promoted = np.zeros(len(plain), bool)
         if past and not guarded:
@@ -316,7 +345,7 @@ class Engine:
             detector.learn(f, mask)
         self.baseline.learn(f, mask, calm=mask & ~episode)
         self.profile.learn(f.now, f.x, daily)
-        return promoted
+        return promoted, mask
 
     def _habitual(self, f: Frame) -> Bools:
         """Anomalous samples that may still enter the usual day: its median over seven days shrugs off one odd day, and what
@@ -353,7 +382,7 @@ class Engine:
         own = ("r1", "r2", "zs", "z", "paused", "calm", "onset", "quick", "slow", "shift", "slot_sum", "slot_n")
         c.reset(at, tuple(n for n in own if n in c.arrays))
 
-    def _scores(self, j: Judged, promoted: Bools) -> Scores:
+    def _scores(self, j: Judged, promoted: Bools, whole: HostScores) -> Scores:
         """The record of one column."""
         f, c = j.frame, self.c
         lower, upper = self.baseline.band(f)
@@ -364,7 +393,7 @@ class Engine:
         ready = np.where(j.known.rows, 1.0, np.maximum(f.mature, LENT_READY * (c["lent"] > 0)))
         lower, upper = (np.where(j.known.rows | unknown, yhat, side) for side in (lower, upper))
         return Scores(
-            f.now, self.table.series, f.x, yhat, lower, upper, j.score, z, j.kind, self.kinds, j.onset, ready, promoted
+            f.now, self.table.series, f.x, yhat, lower, upper, j.score, z, j.kind, self.kinds, j.onset, ready, promoted, whole
         )  # fmt: skip
 
     def _nothing(self, now: float) -> Scores:

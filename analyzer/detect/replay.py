@@ -2,7 +2,8 @@
 
 In: arrays of one file, either a host (`train` [T, M], `test` [T, M], `step_s`) or a single series from a cold start (`value`
 [T], `ts` [T]). Out: arrays by name: `score`, `flag`, `dim_score`, and for hosts forecasts (`horizons_s`, `yhat`, `lower`,
-`upper`). Rows are fed one after the other, so that no chunking can change the answer; a row that cannot be judged scores 0.
+`upper`). The engine takes one row after the other, however many it is given, so that no chunking can
+change the answer; a row that cannot be judged scores 0.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.detect.engine import Engine
-from analyzer.detect.host import HostModel
 from analyzer.forecast import Forecaster
+from analyzer.records import HostScores, Scores
 from analyzer.window import Floats, Series, Window
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -64,42 +65,43 @@ def _host(train: Floats, test: Floats, step: float, chunk: int, tell: Progress) 
     m, n = train.shape[1], len(test)
     series = Series.build((f"c{i:02d}", "host", "", (("column", f"c{i:02d}"), ("instance", "host"))) for i in range(m))
     times = np.asarray(COLD_START + step * np.arange(len(train) + n), np.float64)
-    past, at = times[: len(train)], times[len(train) :]
-    engine, forecaster, host = Engine({}), Forecaster({}), HostModel(m, step)
-    history = Window(series, past, train.T)
+    engine, forecaster = Engine({}), Forecaster({})
+    history = Window(series, times[: len(train)], train.T)
     engine.bootstrap(history)
     forecaster.bootstrap(history)
-    host.fit(past, train)
     out: dict[str, NDArray[Any]] = {
         "score": np.zeros(n), "flag": np.zeros(n, bool), "dim_score": np.zeros((n, m), np.float32),
         "horizons_s": np.array(HORIZONS, np.int64),
     } | {name: np.full((n, len(HORIZONS), m), np.nan, np.float32) for name in ("yhat", "lower", "upper")}  # fmt: skip
     said = -np.inf
-    for i, now in enumerate(at.tolist()):
-        column = Window(series, at[i : i + 1], test[i][:, None])
-        scores = engine.step(column)[0]
-        whole = host.step_on(now, test[i])
-        out["score"][i], out["flag"][i] = whole.score, whole.alarm
-        out["dim_score"][i] = whole.blame + 0.2 * np.abs(np.nan_to_num(scores.z))
-        forecaster.learn(column)
-        if now - said >= FORECAST_EVERY - 1e-6:
-            said = now
-            made = forecaster.forecast(now, HORIZONS)
-            out["yhat"][i], out["lower"][i], out["upper"][i] = made.yhat.T, made.lower.T, made.upper.T
-        if (i + 1) % chunk == 0 or i + 1 == n:
-            tell(i + 1)
+    for first in range(0, n, chunk):
+        window = Window(series, times[len(train) :][first : first + chunk], test[first : first + chunk].T)
+        for i, scores in enumerate(engine.step(window), first):
+            whole = _whole(scores)
+            out["score"][i], out["flag"][i] = np.nan_to_num(whole.score[0]), whole.alarm[0]
+            out["dim_score"][i] = whole.blame + 0.2 * np.abs(np.nan_to_num(scores.z))
+            forecaster.learn(Window(series, np.array([scores.time]), test[i][:, None]))
+            if scores.time - said >= FORECAST_EVERY - 1e-6:
+                said = scores.time
+                made = forecaster.forecast(said, HORIZONS)
+                out["yhat"][i], out["lower"][i], out["upper"][i] = made.yhat.T, made.lower.T, made.upper.T
+        tell(min(first + chunk, n))
     return out
+
+
+def _whole(scores: Scores) -> HostScores:
+    """What is said of the one host."""
+    nobody = HostScores(scores.time, ("host",), np.full(1, np.nan), np.zeros(1, bool), np.zeros(len(scores.series)), ("",))
+    return scores.whole if scores.whole is not None and scores.whole.hosts else nobody
 
 
 def _series(ts: Floats, value: Floats, chunk: int, tell: Progress) -> dict[str, NDArray[Any]]:
     """One series without a past."""
     series = Series.build([("value", "host", "", (("instance", "host"),))])
     engine, n = Engine({}), len(value)
-    score, flag = np.zeros(n), np.zeros(n, bool)
-    for i in range(n):
-        said = engine.step(Window(series, ts[i : i + 1], value[i : i + 1][None]))[0].score
-        score[i] = np.nan_to_num(said[0]) if len(said) else 0.0
-        flag[i] = score[i] >= 1.0
-        if (i + 1) % chunk == 0 or i + 1 == n:
-            tell(i + 1)
-    return {"score": score, "flag": flag, "dim_score": score[:, None].astype(np.float32)}
+    score = np.zeros(n)
+    for first in range(0, n, chunk):
+        window = Window(series, ts[first : first + chunk], value[first : first + chunk][None])
+        score[first : first + chunk] = [np.nan_to_num(s.score[0]) if len(s.score) else 0.0 for s in engine.step(window)]
+        tell(min(first + chunk, n))
+    return {"score": score, "flag": score >= 1.0, "dim_score": score[:, None].astype(np.float32)}
