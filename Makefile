@@ -76,8 +76,8 @@ bench-host: servers ## reading this host, beside node_exporter
 bench-read: setup ## decoding what Prometheus answers
 	$(BIN)/python -m tests.bench.read
 
-bench-accuracy: setup ## labelled server metrics (DATA=folder), with the scorer's figures
-	$(BIN)/python -m tests.bench.accuracy --data $(or $(DATA),$(SHARED)/data) --score $(or $(SCORE),$(SHARED)/tools/score)
+bench-accuracy: setup ## labelled server metrics (DATA=folder SETS=asd,smd,nab), ours beside peers
+	$(BIN)/python -m tests.bench.accuracy --data $(or $(DATA),$(SHARED)/data) --score $(or $(SCORE),$(SHARED)/tools/score)$(if $(SETS), --sets $(SETS))
 
 clean: ## what make made, and the demo's data
 	rm -rf $(VENV) .demo .bench .mypy_cache .ruff_cache build *.egg-info
