@@ -9,7 +9,6 @@ import os
 import shutil
 import sqlite3
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import click
 from analyzer import remote
 from analyzer.config import load
 from analyzer.ctl_backtest import backtest
+from analyzer.ctl_replay import replay
 from analyzer.table import table, wrapped
 from analyzer.yamlfile import ConfigError
 from service.build import VERSION
@@ -67,40 +67,7 @@ def check(config: Path, as_json: bool) -> None:
     click.echo(f"  alerts  {parsed.alerting.mode}: {posts[parsed.alerting.mode]}")
 
 
-@main.command()
-@click.argument("dataset", type=click.Path(exists=True, path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="where the scores go, under the same names")
-@click.option("--chunk", default=1000, show_default=True, type=click.IntRange(1), help="rows a turn; changes nothing in the result")
-@click.option("--json", "as_json", is_flag=True)
-def replay(dataset: Path, out: Path, chunk: int, as_json: bool) -> None:
-    """Score a data set (a .npz file, or a folder of them) by the code that runs live."""
-    from analyzer import replay as replaying
-
-    files = [file for file in replaying.files(dataset) if not (out.is_dir() and file.resolve().is_relative_to(out.resolve()))]
-    if not files:
-        raise click.UsageError(f"{dataset}: no .npz file in it")
-    done = []
-    try:
-        rows = {file: replaying.count(file) for file in files}
-        with click.progressbar(length=sum(rows.values()), label="replaying", file=sys.stderr, show_pos=True) as bar:
-            for file in files:
-                to = replaying.target(file, dataset, out)
-                scored = replaying.replay_file(file, to, chunk=chunk, progress=_onward(bar))
-                done.append({"file": str(file), "scores": str(to), "rows": rows[file], "flagged": int(scored["flag"].sum())})
-    except (replaying.DatasetError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    if as_json:
-        _echo_json(done)
-    else:
-        click.echo(table(done, ("file", "rows", "flagged", "scores")))
-
-
-def _onward(bar: Any) -> Callable[[int], None]:
-    """Moves a bar by rows of one file, from where it stands."""
-    start = bar.pos
-    return lambda rows: bar.update(start + rows - bar.pos)
-
-
+main.add_command(replay)
 main.add_command(backtest)
 
 

@@ -16,7 +16,7 @@ FLOORS = {
         3: ("sources", "sinks", "store", "snapshot", "archive", "cache", "selfmetrics", "troubles", "uncut", "remote",
             "table", "progress"),
         4: ("api", "inbox", "resume", "runner", "replay", "past"),
-        5: ("__main__", "ctl", "ctl_backtest", "ctl_page", "ctl_words", "build"),
+        5: ("__main__", "ctl", "ctl_backtest", "ctl_replay", "ctl_page", "ctl_words", "build"),
     }
 }  # fmt: skip
 IMPURE = {"time", "os", "socket", "asyncio", "aiohttp", "requests", "urllib", "subprocess", "random", "threading"}

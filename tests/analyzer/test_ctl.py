@@ -194,6 +194,24 @@ def test_a_data_set_that_is_none(omctl, tmp_path):
     assert "does not exist" in omctl("replay", tmp_path / "nothing", "--out", tmp_path / "out", code=2).stderr
 
 
+def test_scores_that_cannot_be_written(omctl, tmp_path):
+    np.savez(tmp_path / "a.npz", value=np.zeros(5), ts=1e9 + 300 * np.arange(5))
+    (tmp_path / "taken").write_text("")
+    done = omctl("replay", tmp_path / "a.npz", "--out", tmp_path / "taken" / "deeper", code=1)
+    assert done.stderr == f"Error: {tmp_path}/taken/deeper: Not a directory\n"
+    assert "take its place" in omctl("replay", tmp_path / "a.npz", "--out", tmp_path, code=1).stderr
+    assert "take its place" in omctl("replay", tmp_path / "a.npz", "--out", tmp_path / "a.npz", code=1).stderr
+
+
+def test_one_bad_file_in_a_folder_is_named_before_any_is_scored(omctl, tmp_path):
+    np.savez(tmp_path / "a.npz", value=np.zeros(5), ts=1e9 + 300 * np.arange(5))
+    np.savez(tmp_path / "b.npz", value=np.array([{}], object), ts=np.zeros(1))
+    assert omctl("replay", tmp_path, "--out", tmp_path / "out", code=1).stderr == (
+        f"Error: {tmp_path}/b.npz: it holds objects, not numbers\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
 async def test_state_is_backed_up_and_restored(omctl, tmp_path):
     file, archive, state = config(tmp_path), tmp_path / "backup.tar", tmp_path / "state"
     store = await Store.open(state / STORE)

@@ -74,6 +74,10 @@ def test_rows_are_counted_before_they_are_scored(tmp_path):
         {"x": np.zeros(3)}, {"train": np.zeros((5, 2)), "test": np.zeros((5, 3)), "step_s": 60},
         {"train": np.zeros(5), "test": np.zeros(5), "step_s": 60}, {"value": np.zeros(3), "ts": np.zeros(4)},
         {"train": np.zeros((5, 2)), "test": np.zeros((5, 2)), "step_s": 0}, {"value": np.array(["a"]), "ts": np.zeros(1)},
+        {"train": np.zeros((5, 0)), "test": np.zeros((5, 0)), "step_s": 60}, {"value": np.zeros((5, 2)), "ts": np.zeros((5, 2))},
+        {"train": np.zeros((5, 2)), "test": np.zeros((5, 2)), "step_s": np.inf}, {"value": np.zeros(2), "ts": np.array([0, 1e300])},
+        {"train": np.ones((5, 2)), "test": np.ones((5, 2)), "step_s": [6, 6]}, {"value": np.zeros(2), "ts": np.array([0, np.nan])},
+        {"train": np.zeros((5, 2)) * 1j, "test": np.zeros((5, 2)), "step_s": 60}, {"train": 1.0, "test": 2.0, "step_s": 60},
     ],
 )  # fmt: skip
 def test_what_is_no_data_set_is_refused_by_name_and_writes_nothing(tmp_path, arrays):
@@ -81,6 +85,26 @@ def test_what_is_no_data_set_is_refused_by_name_and_writes_nothing(tmp_path, arr
     with pytest.raises(DatasetError, match=r"a\.npz"):
         replay.replay_file(tmp_path / "a.npz", tmp_path / "out/a.npz")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_wrong_is_known_before_anything_is_scored(tmp_path):
+    np.savez(tmp_path / "a.npz", train=np.zeros((5, 2)), test=np.zeros((5, 3)), step_s=60)
+    with pytest.raises(DatasetError, match=r"a\.npz: train has 2 columns, test 3"):
+        replay.count(tmp_path / "a.npz")
+
+
+def test_a_step_may_be_an_array_of_one_and_what_is_not_finite_is_no_sample(tmp_path):
+    np.savez(tmp_path / "a.npz", train=np.full((5, 1), np.inf), test=np.full((3, 1), -np.inf), step_s=[60])
+    arrays = replay.checked(tmp_path / "a.npz")
+    assert (float(arrays["step_s"]), np.isnan(arrays["train"]).all(), np.isnan(arrays["test"]).all()) == (60.0, True, True)
+
+
+def test_scores_never_take_the_place_of_their_data(tmp_path):
+    file = single(tmp_path / "a.npz")
+    before = file.read_bytes()
+    with pytest.raises(DatasetError, match="take its place"):
+        replay.replay_file(file, tmp_path / "b" / ".." / "a.npz")
+    assert file.read_bytes() == before
 
 
 def test_files_of_objects_or_of_nothing_are_refused(tmp_path):
