@@ -44,7 +44,7 @@ RECENT = 2 * 86400.0  # and this much of its end as it is
 EPISODE = 600.0  # a deviation older than this is one event, however many samples it has
 NAMED = 1000  # of the series that found no room, so many are known by name
 LENT_READY = 0.5  # of a series that is judged by what its peers lend it: enough to be heard
-YOUTH = 2 * DAY  # a series this young learns whatever comes
+YOUTH = 2 * DAY  # a series this young learns whatever comes, unless its peers lend it what is usual
 ROWS = 2048  # bootstrap fills the profile of this many series at once
 
 
@@ -136,6 +136,8 @@ class Engine:
             if not now > self.last and self.last - now < SLOT * 4:
                 out.append(self._nothing(now))
                 continue
+            if now // SLOT != self.last // SLOT:
+                self._lend_late()
             x = self._column(window.values[:, column], rows)
             judged = self._judge(now, x, partial=window.partial)
             promoted, calm = self._learn(judged, muted_rows)
@@ -252,6 +254,12 @@ class Engine:
             self._keep(np.flatnonzero(keep))
         return not keep.all()
 
+    def _lend_late(self) -> None:
+        """Lend to series that are too young to be judged and that nobody could lend to when they came: history begins somewhere."""
+        young = (self.c["known"] < 0.25 * self.settings.ready_seconds) & (self.c["lent"] == 0) & (self.rules.group >= 0)
+        if young.any():
+            lend(self.c, self.rules, np.flatnonzero(young & ~self.rules.up & ~self.rules.uptime), self.settings, tuple(self.tails))
+
     def _keep(self, rows: Ints) -> None:
         place = np.full(len(self.table), -1, np.int64)
         place[rows] = np.arange(len(rows))
@@ -333,7 +341,7 @@ class Engine:
             if paused.any() and not past:
                 promoted = self.shadow.promote(f) & ~np.asarray(unheard)
                 self._promote(promoted)
-            paused &= self.c["known"] >= YOUTH  # before that there is no normal to protect
+            paused &= (self.c["known"] >= YOUTH) | (self.c["lent"] > 0)  # else there is no normal to protect yet
             mask = plain & ~paused & ~promoted
         daily = mask | (plain & self._habitual(f))
         if muted is not None:
