@@ -18,7 +18,6 @@ from zoneinfo import ZoneInfo
 from analyzer.config import Config, Endpoint
 from analyzer.derived import DerivedSettings, Deriver
 from analyzer.detect.engine import Engine
-from analyzer.detect.offline import server_states
 from analyzer.detect.settings import DetectionSettings
 from analyzer.explain.engine import LocalExplainer
 from analyzer.findings import Findings
@@ -140,7 +139,6 @@ def make_cycle(config: Config, now: float, explainer: LocalExplainer) -> Cycle:
         explainer=explainer,
         horizons=config.forecast.horizons,
         forecast_every=config.forecast.every,
-        states=server_states,
         utc_offset=lambda at: utc_offset(config.timezone, at),
     )
 

@@ -1,6 +1,7 @@
 """How well each server is, as two numbers: a health of 0..100 and an anomaly score.
 
-In: Scores of one instant and the open incidents. Out: per host; a host that sends nothing is in neither: no data is not health.
+In: Scores of one instant and the open incidents. Out: per host; a host that sends nothing is in neither: no data is not health. A
+server is strange when several of its series are, or when their combination is.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,22 @@ TOP = 3  # one wild series is a series, three are a server
 
 
 def server_scores(scores: Scores) -> dict[str, float]:
-    """Mean of each server's strangest series; servers of which nothing can be said are left out."""
+    """How strange each server is, by its series or by their combination, whichever is more; not those that send nothing."""
+    by_series, whole = _by_series(scores), scores.whole
+    if whole is None:
+        return by_series
+    together = dict(zip(whole.hosts, np.nan_to_num(whole.score).tolist(), strict=True))
+    return {host: max(score, together.get(host, 0.0)) for host, score in by_series.items()}
+
+
+def server_states(scores: Scores) -> dict[str, str]:
+    """What each server is doing: idle, normal, busy or stressed; those of which it cannot be said are left out."""
+    whole = scores.whole
+    return {} if whole is None else {host: state for host, state in zip(whole.hosts, whole.state, strict=True) if state}
+
+
+def _by_series(scores: Scores) -> dict[str, float]:
+    """Mean of each server's strangest series."""
     top = _strangest(scores)
     with np.errstate(invalid="ignore"):
         known: Bools = np.isfinite(top).sum(1) > 0
@@ -27,7 +43,7 @@ def server_scores(scores: Scores) -> dict[str, float]:
 
 def health(scores: Scores, incidents: Sequence[Incident]) -> dict[str, float]:
     """100 = nothing is wrong, 0 = down. A server that is down has a health although it sends nothing else."""
-    strange = server_scores(scores)
+    strange = _by_series(scores)
     out = {host: 100.0 - STRANGE_MOST * min(max(score - 0.5, 0.0) / 2.0, 1.0) for host, score in strange.items()}
     for incident in incidents:
         if incident.state != "open":

@@ -13,18 +13,16 @@ import numpy as np
 from analyzer.detect.engine import Engine, StateError
 from analyzer.findings import Findings
 from analyzer.forecast import Forecaster
-from analyzer.health import health, server_scores
+from analyzer.health import health, server_scores, server_states
 from analyzer.incidents import Incidents
 from analyzer.people import NOBODY, People
 from analyzer.ports import Explainer
 from analyzer.records import Board, Explanation, Forecast, Incident, Report, Scores, Topology
 from analyzer.signals import Signal
-from analyzer.window import Bools, Floats, Series, Window
+from analyzer.window import Bools, Series, Window
 
-States = Callable[[Series, Floats], dict[str, str]]
 Muted = Callable[[Series, float], Bools]
 EXPLAIN_AGAIN = 60.0  # seconds after which an open incident's numbers are said anew
-STATES_EVERY = 300.0
 KEEP_CLOSED = 3600.0  # seconds for which the words about a closed incident stay on the board
 
 
@@ -39,7 +37,6 @@ class Cycle:
     horizons, forecast_every : seconds.
     utc_offset : seconds that the users' zone is ahead of UTC at a time; asked at every column, so that a usual hour stays the same
         hour when the clocks change. None = as the stages were made.
-    states : names every server's state from its series and z; None = nobody names them.
 
     Attributes
     ----------
@@ -58,11 +55,8 @@ class Cycle:
         horizons: tuple[float, ...] = (3600.0, 21600.0, 86400.0),
         forecast_every: float = 120.0,
         utc_offset: Callable[[float], float] | None = None,
-        states: States | None = None,
     ) -> None:
-        self.signals, self.utc_offset, self.states = signals, utc_offset, states
-        self._named: dict[str, str] = {}
-        self._named_at = -np.inf
+        self.signals, self.utc_offset = signals, utc_offset
         self.engine, self.forecaster = engine, forecaster
         self.findings, self.incidents = findings, incidents
         self.people: Callable[[], People] = lambda: NOBODY
@@ -100,7 +94,7 @@ class Cycle:
         step = self.incidents.step(found, scores, self._forecast, topology, now, partial=window.partial, people=people)
         board = Board(
             now, self.signals, scores, self._forecast, tuple(f for f in found if f.state != "resolved"), tuple(step.open), {},
-            topology, health(scores, step.open), server_scores(scores), self._states(scores),
+            topology, health(scores, step.open), server_scores(scores), server_states(scores),
             people.resting(scores.series, now, quiet),
             self.engine.learning(),
         )  # fmt: skip
@@ -116,12 +110,6 @@ class Cycle:
         scores = self.engine.step(window, muted=resting)[0]
         self.forecaster.learn(window, muted=resting)
         return scores
-
-    def _states(self, scores: Scores) -> dict[str, str]:
-        """Every server's state, named anew every STATES_EVERY seconds; empty without `states`."""
-        if self.states is not None and abs(scores.time - self._named_at) >= STATES_EVERY:
-            self._named, self._named_at = self.states(scores.series, scores.z), scores.time
-        return self._named
 
     def _follow_zone(self, now: float) -> None:
         if self.utc_offset is not None:

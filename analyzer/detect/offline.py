@@ -18,8 +18,6 @@ LIGHT_ROWS, TREND_ROWS, FOREST_ROWS, LIVE_ROWS = 5, 3, 20, 60
 MOST_FIT = 5_000  # rows that forest and clusters are fitted on: a fixed sample of more says the same
 MOST_LIVE = 3_000  # a second or two
 STATES = ("idle", "normal", "busy", "stressed")
-STATE_EDGES = (-1.0, 1.0, 2.5)  # mean z over all signals of a host between the states
-STATE_CLIP = 10.0  # one signal beyond all bounds does not make a state of its own
 EDGE = 3.5  # of robust z (Iglewicz and Hoaglin 1993)
 
 
@@ -162,32 +160,6 @@ def clusters(values: Floats, seed: int = 0) -> tuple[tuple[tuple[str, float], ..
     named = {int(cluster): names[rank] for rank, cluster in enumerate(order)}
     shares = tuple((names[rank], float((of == cluster).mean())) for rank, cluster in enumerate(order))
     return shares, named[int(of[-1])]
-
-
-def server_states(series: Series, z: Floats, seed: int = 0) -> dict[str, str]:
-    """The state of every host now: host -> idle, normal, busy or stressed.
-
-    k-means over the hosts' state vectors (the mean z of each signal) says who is alike; how far the middle of a group lies from
-    what is usual names it, so that a calm fleet is "normal" throughout and nobody is called stressed for being the busiest.
-
-    z : float64 [series], signed residuals in robust deviations.
-    """
-    hosts, signals = len(series.hosts), len(series.signals)
-    if hosts < 4:
-        return {}
-    cell = series.host * signals + series.signal
-    has = np.isfinite(z)
-    total = np.bincount(cell[has], np.clip(z[has], -STATE_CLIP, STATE_CLIP), minlength=hosts * signals)
-    n = np.bincount(cell[has], minlength=hosts * signals)
-    vector = np.divide(total, n, out=np.zeros(hosts * signals), where=n > 0).reshape(hosts, signals)
-    from sklearn.cluster import KMeans
-
-    k = min(len(STATES), len(np.unique(vector.round(9), axis=0)))
-    model = KMeans(n_clusters=k, n_init=3, random_state=seed).fit(vector)
-    lean = model.cluster_centers_[:, total.reshape(hosts, signals).any(axis=0)]
-    middle = lean.mean(axis=1) if lean.size else np.zeros(k)
-    names = [STATES[int(rank)] for rank in np.searchsorted(STATE_EDGES, middle)]
-    return {host: names[int(c)] for host, c in zip(series.hosts, model.labels_, strict=True)}
 
 
 def _live(times: Floats, values: Floats) -> Floats:

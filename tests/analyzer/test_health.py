@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analyzer.health import health, server_scores
-from analyzer.records import Incident
+from analyzer.health import health, server_scores, server_states
+from analyzer.records import HostScores, Incident
 from tests.analyzer.scoring import calm, down, series, strange
 
 TABLE = series("web-1", "web-2", signals=("cpu", "memory", "load", "up"))
@@ -55,3 +55,21 @@ def test_a_server_score_is_the_mean_of_its_three_strangest():
         "web-1": pytest.approx(1.0),
         "web-2": pytest.approx(0.1),
     }
+
+
+def together(*score, state=("", "")):
+    whole = HostScores(0.0, TABLE.hosts, np.array(score), np.array(score) >= 1.0, np.zeros(len(TABLE)), state)
+    return replace(calm(TABLE), whole=whole)
+
+
+def test_a_strange_combination_of_calm_series_is_a_strange_server():
+    assert server_scores(together(1.7, np.nan)) == {"web-1": pytest.approx(1.7), "web-2": pytest.approx(0.1)}
+
+
+def test_a_strange_combination_costs_no_health_by_itself():
+    assert health(together(1.7, np.nan), []) == {"web-1": 100.0, "web-2": 100.0}
+
+
+def test_a_state_that_nobody_knows_is_not_told():
+    assert server_states(together(0.2, np.nan, state=("busy", ""))) == {"web-1": "busy"}
+    assert server_states(calm(TABLE)) == {}

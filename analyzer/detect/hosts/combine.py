@@ -34,6 +34,9 @@ class Combined:
         self.c = columns
         self.weights = np.array([WEIGHTS.get(k, 0.0) for k in kinds])
         self.opener = list(kinds).index(OPENER) if OPENER in kinds else None
+        self.used = self.weights > 0  # whose past must be known
+        if self.opener is not None:
+            self.used[self.opener] = True
         rows = DAY / spacing
         self.rate = 1.0 / (MEMORY_DAYS * rows)
         asked = {"steady": STEADY_DAYS, "quick": QUICK_DAYS}

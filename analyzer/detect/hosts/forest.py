@@ -12,9 +12,9 @@ from analyzer.detect.columns import Array, Columns, Field
 from analyzer.detect.hosts.members import HostMeasure, Past, Row, sample
 from analyzer.window import Floats, Ints
 
-TREES, SAMPLES = 48, 64
+TREES, SAMPLES = 32, 64
 MOST_ROWS = 4_096
-LAID = {"feature": np.int16, "left": np.int16, "right": np.int16, "threshold": np.float32, "length": np.float32}
+LAID = {"feature": np.int16, "left": np.int32, "right": np.int32, "threshold": np.float32, "length": np.float32}
 
 
 class Forest:
@@ -31,7 +31,7 @@ class Forest:
         return {}
 
     def fit(self, past: Past) -> None:
-        """Grow the trees and lay them out: feature, threshold, children, path length, all [trees, nodes]."""
+        """Grow the trees and lay them out: feature, threshold, children (among all nodes) and path length, [trees, nodes] each."""
         from sklearn.ensemble import IsolationForest
 
         rows = past.z[:, past.skip :].reshape(-1, past.z.shape[-1])
@@ -43,11 +43,11 @@ class Forest:
         laid = {name: np.zeros((len(trees), nodes), dtype) for name, dtype in LAID.items()}
         for t, tree in enumerate(trees):
             n, inner = tree.node_count, tree.children_left >= 0
-            own = np.arange(n)
+            own = np.arange(n) + t * nodes
             laid["feature"][t, :n] = np.where(inner, tree.feature, 0)
             laid["threshold"][t, :n] = np.where(inner, tree.threshold, 0.0)
-            laid["left"][t, :n] = np.where(inner, tree.children_left, own)  # a leaf leads to itself
-            laid["right"][t, :n] = np.where(inner, tree.children_right, own)
+            laid["left"][t, :n] = np.where(inner, tree.children_left + t * nodes, own)  # a leaf leads to itself
+            laid["right"][t, :n] = np.where(inner, tree.children_right + t * nodes, own)
             laid["length"][t, :n] = _depths(tree.children_left, tree.children_right) + _average_path(tree.n_node_samples)
         self.shared.update(laid, usual=np.array(float(_average_path(np.array([samples]))[0]), np.float32))
 
@@ -57,12 +57,13 @@ class Forest:
     def measure(self, row: Row) -> HostMeasure:
         """Two to the power of minus the mean path, in units of the usual path."""
         s = self.shared
-        trees, hosts = np.arange(len(s["feature"])), np.arange(len(row.z))[:, None]
-        node = np.zeros((len(row.z), len(trees)), np.int64)
-        for _ in range(int(np.ceil(np.log2(SAMPLES))) + 1):
-            goes_left = row.z[hosts, s["feature"][trees, node]] <= s["threshold"][trees, node]
-            node = np.where(goes_left, s["left"][trees, node], s["right"][trees, node]).astype(np.int64)
-        path = s["length"][trees, node].mean(axis=1, dtype=np.float64)
+        trees, nodes = s["feature"].shape
+        z, first = row.z.ravel(), np.arange(len(row.z), dtype=np.int32)[:, None] * np.int32(row.z.shape[1])
+        node = np.broadcast_to(np.arange(trees, dtype=np.int32) * np.int32(nodes), (len(row.z), trees))
+        for _ in range(int(np.ceil(np.log2(SAMPLES)))):
+            goes_left = z.take(s["feature"].take(node) + first) <= s["threshold"].take(node)
+            node = np.where(goes_left, s["left"].take(node), s["right"].take(node))
+        path = s["length"].take(node).mean(axis=1, dtype=np.float64)
         return HostMeasure(np.exp2(-path / max(float(s["usual"]), 1e-9)))
 
 

@@ -86,9 +86,9 @@ class Group:
                 member.shared = like.members[kind].shared
             member.adapt(past, everyone)
         newest = past.last(CALIBRATE)
-        figures = np.zeros((len(self), len(newest), len(self.members)))
+        figures, used = np.zeros((len(self), len(newest), len(self.members))), self.combined.used
         for at in range(len(newest)):
-            figures[:, at] = self._measure(newest.row(at))
+            figures[:, at] = self._measure(newest.row(at), used)
         self.combined.fit(figures[:, newest.skip :], everyone)
         self.last = float(times[-1])
 
@@ -99,7 +99,7 @@ class Group:
     def step(self, now: float, x: Floats, learn: Bools) -> None:
         """Judge one column of the table, each array with one entry more that stands for "no series": NaN and False."""
         c, rows = self.c, self.c["rows"]
-        row = self._row(now, x[rows])
+        row = self.row(now, x[rows])
         gap = now - self.last
         if gap > max(BREAK, BREAK_ROWS * self.spacing) or gap <= 0:
             self._forget(row)
@@ -167,7 +167,8 @@ class Group:
         z = np.where(seen, z, usual)
         return Past(times, z, usual, np.clip(z - usual, -CLIP, CLIP), seen, self._count())
 
-    def _row(self, now: float, x: Floats) -> Row:
+    def row(self, now: float, x: Floats) -> Row:
+        """A row of samples, float64 [hosts, slots], as the detectors take it."""
         z, seen = self._scaled(x, self.c["mean"], self.c["deviation"])
         usual = at_times(self.c["day"], np.array([now]))[:, 0]
         z = np.where(seen, z, usual)
@@ -184,14 +185,20 @@ class Group:
         z = np.where(seen, np.clip((np.clip(x, -HUGE, HUGE) - mean) / deviation, -CLIP, CLIP), 0.0)
         return z.astype(np.float32), seen
 
-    def _measure(self, row: Row) -> Floats:
-        """Figures of all detectors, float64 [hosts, detectors]; the blame moves on."""
-        measures = [member.measure(row) for member in self.members.values()]
-        residuals = [np.abs(m.residual) for m in measures if m.residual is not None]
+    def _measure(self, row: Row, used: Bools | None = None) -> Floats:
+        """Figures of all detectors, or of those that are `used`, float64 [hosts, detectors]; the blame moves on."""
+        figures = np.zeros((len(self), len(self.members)))
+        residuals = []
+        for at, member in enumerate(self.members.values()):
+            if used is None or used[at]:
+                measure = member.measure(row)
+                figures[:, at] = np.nan_to_num(measure.value)
+                if measure.residual is not None:
+                    residuals.append(np.abs(measure.residual))
         if residuals:
             blame = self.c["blame"]
             blame += np.float32(BLAME_RATE) * (np.mean(residuals, axis=0) - blame)
-        return np.stack([np.nan_to_num(m.value) for m in measures], axis=1)
+        return figures
 
     def _forget(self, row: Row) -> None:
         """After a long gap: as if everything had been as usual since."""

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from analyzer.detect.offline import analyse, server_states
-from tests.analyzer.detect.made import START, day, table, times
+from analyzer.detect.offline import analyse
+from tests.analyzer.detect.made import START, day, times
 
 
 def rows(n, columns=2, seed=0):
@@ -65,18 +65,6 @@ def test_odd_columns_give_finite_answers(odd):
     found = analyse(at, values, ("a", "b"))
     assert all(np.isfinite(a.score) for a in found.anomalies)
     assert all(np.isfinite([t.slope_per_hour, t.r2]).all() for t in found.trends.values())
-
-
-def test_busy_hosts_stand_apart():
-    series = table(8, signals=("cpu", "load"))
-    z = np.tile([-3.0, -3.0, 0.0, 0.2, 2.0, 2.0, 6.0, 6.0], 2)
-    states = server_states(series, z)
-    assert [states[f"h{i}"] for i in range(8)] == ["idle", "idle", "normal", "normal", "busy", "busy", "stressed", "stressed"]
-
-
-def test_nobody_is_stressed_for_being_the_busiest_of_a_calm_fleet():
-    series = table(8, signals=("cpu", "load"))
-    assert set(server_states(series, np.tile(np.linspace(-0.6, 0.6, 8), 2)).values()) == {"normal"}
 
 
 def test_a_day_of_minutes_is_judged_by_the_live_engine():
