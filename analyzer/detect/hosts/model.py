@@ -23,7 +23,7 @@ from analyzer.window import Bools, Floats, Ints, Series
 VERSION = 1
 SPACING = 60.0  # least seconds between two rows
 STAGES = (4 * 3600.0, 12 * 3600.0, 86400.0)  # how much of a host was seen when it is learned, again, and for good
-LEAST_ROWS = 60
+LEAST_ROWS, JOIN_ROWS = 60, 24  # that a model needs, and a host that joins one
 TEACHERS = 32  # hosts of a group that the shared part is learned from
 BLOCK = 64  # hosts that are learned at once
 
@@ -90,12 +90,7 @@ class HostModel:
             return
         for key, some in grouped([self._hosts[n] for n in sorted(ready)], MOST_GROUPS - len(self.groups)):
             self._learn(key, some)
-            for host in some:
-                since, _ = self.young[host.name]
-                stage = _stage(now - since)
-                self.young[host.name] = (since, stage)
-                if stage == len(STAGES):
-                    del self.young[host.name]
+            self._grow_up(some, now)
             if not self.catching_up:
                 break
         self.catching_up, self._young_rows, self._said = False, None, None
@@ -189,6 +184,17 @@ class HostModel:
             else:
                 like.absorb(made)
 
+    def _grow_up(self, hosts: Sequence[Host], now: float) -> None:
+        """Note which stage these hosts have reached; the last is the end of youth, or a new beginning if too little was seen."""
+        known = {name for group in self.groups for name in group.names}
+        for host in hosts:
+            since, _ = self.young.pop(host.name)
+            stage = _stage(now - since)
+            if stage < len(STAGES):
+                self.young[host.name] = (since, stage)
+            elif host.name not in known:
+                self.young[host.name] = (now, 0)
+
     def _seen(self, host: Host) -> float:
         times, _ = self.kept.matrix(np.zeros(0, np.int64))
         return float(times[-1] - max(times[0], self.young[host.name][0])) if len(times) else 0.0
@@ -204,7 +210,7 @@ class HostModel:
         spacing = _usual_step(times[_apart(times, SPACING)]) if like is None else like.spacing
         keep = _apart(times, spacing)
         times, x = times[keep], x[:, keep]
-        enough = np.isfinite(x).any(axis=2).sum(axis=1) >= LEAST_ROWS
+        enough = np.isfinite(x).any(axis=2).sum(axis=1) >= (LEAST_ROWS if like is None else JOIN_ROWS)
         if not enough.any():
             return None
         hosts, rows, x = [h for h, e in zip(hosts, enough.tolist(), strict=True) if e], rows[enough], x[enough]
