@@ -75,6 +75,10 @@ class Cycle:
         self.engine.bootstrap(history, guarded=guarded)
         self.forecaster.bootstrap(history)
 
+    def settle(self) -> None:
+        """After the last of the past: learn what needs all of it at once."""
+        self.engine.settle()
+
     def run(self, window: Window, *, topology: Topology | None = None, muted: Muted | None = None) -> list[Report]:
         """One Report for each column of the window, in time order."""
         reports = []

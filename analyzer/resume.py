@@ -168,6 +168,7 @@ class Resume:
             done = min(1.0, (until - start) / max(end - start, 1.0))
             self.progress = f"learning from history: {done:.0%}"
             self._log.info("learned from history", percent=round(100 * done), series=len(window.series))
+        await self.uncut.run(asyncio.to_thread(self.cycle.settle))
         self._log.info("history is learned", seconds=round(time.monotonic() - began, 1))
 
     def muted(self, series: Series, now: float) -> Bools:

@@ -183,6 +183,10 @@ class Engine:
         if not guarded:
             self.c["known"] = known
 
+    def settle(self) -> None:
+        """Learn whole servers from the history that was read: seconds of work, which the next column would have to wait for."""
+        self.hosts.learn(self.last)
+
     def state(self) -> dict[str, Array]:
         """Everything learned, as plain arrays."""
         open_slot = self.profile.open

@@ -49,7 +49,7 @@ class Forest:
             laid["left"][t, :n] = np.where(inner, tree.children_left + t * nodes, own)  # a leaf leads to itself
             laid["right"][t, :n] = np.where(inner, tree.children_right + t * nodes, own)
             laid["length"][t, :n] = _depths(tree.children_left, tree.children_right) + _average_path(tree.n_node_samples)
-        self.shared.update(laid, usual=np.array(float(_average_path(np.array([samples]))[0]), np.float32))
+        self.shared.update(laid, usual=_average_path(np.array([samples])).astype(np.float32))
 
     def adapt(self, past: Past, hosts: Ints) -> None:
         """Nothing of a host's own."""
@@ -64,7 +64,7 @@ class Forest:
             goes_left = z.take(s["feature"].take(node) + first) <= s["threshold"].take(node)
             node = np.where(goes_left, s["left"].take(node), s["right"].take(node))
         path = s["length"].take(node).mean(axis=1, dtype=np.float64)
-        return HostMeasure(np.exp2(-path / max(float(s["usual"]), 1e-9)))
+        return HostMeasure(np.exp2(-path / max(float(s["usual"][0]), 1e-9)))
 
 
 def _average_path(n: Array) -> Floats:

@@ -84,6 +84,8 @@ class Kept:
             if not some.all():
                 s.rows, s.values = s.rows[some], s.values[some]
         self.stretches = [s for s in self.stretches if len(s.rows)]
+        if not self.stretches:
+            self.first = np.zeros(0)
 
     def move(self, place: Ints) -> None:
         """The table was packed: `place` int64 [old rows], new position or -1."""
