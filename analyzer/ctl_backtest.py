@@ -14,6 +14,7 @@ import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -184,6 +185,7 @@ async def _run(call: Call, first: Config, second: Config | None) -> "Result":
         try:
             session = await stack.enter_async_context(make_session(HttpConfig.parse(first.reader.http)))
             sides = _sides(call, first, second, session)
+            unread = [await _silences(side, config, stack) for side, config in zip(sides, (first, second), strict=False) if config]
         except ConfigError:
             raise
         except (ValueError, OSError) as error:  # certificates or knowledge that a configuration names and that are none
@@ -192,6 +194,7 @@ async def _run(call: Call, first: Config, second: Config | None) -> "Result":
             source = prometheus_source(first, first.reader.signals, session, Silent())
             span, phases = span_of(call, first, await source.now()), PHASES[call.lang]
             past = Past(source, sides, span, progress=lambda p, done: bar.show(phases[p], done), stopped=stopping.is_set)
+            past.warnings |= dict.fromkeys(chain.from_iterable(unread), 1)
             await past.learn()
             await past.judge()
             return await _result(call, past, [first, second] if second else [first], session)
@@ -222,6 +225,28 @@ def _sides(call: Call, first: Config, second: Config | None, session: Any) -> li
             side.own = prometheus_source(second, own, session, Silent())
         sides.append(side)
     return sides
+
+
+async def _silences(side: "Side", config: Config, stack: AsyncExitStack) -> list[str]:
+    """Let the side know what Alertmanagers have silenced, as far back as they remember. Returns which of them did not answer."""
+    from analyzer.people import People
+    from analyzer.silences import Silence, Silences, parse
+    from analyzer.sinks.alertmanager import Target
+    from analyzer.sinks.silences import FAILURES, answer
+    from service.httpclient import HttpConfig, make_session
+
+    found: dict[str, Silence] = {}
+    away: list[str] = []
+    for endpoint in config.alerting.alertmanagers if config.alerting.silences else ():
+        target = Target(endpoint.url, await stack.enter_async_context(make_session(HttpConfig.parse(endpoint.http))))
+        try:
+            known, _ = parse(await answer(target, config.reader.timeout))
+            found |= {silence.id: silence for silence in known}
+        except FAILURES as error:
+            away.append(f"{endpoint.url}: silences not read: {error}")
+    people = People(Silences(found.values(), config.identity.labels))
+    side.cycle.people = lambda: people
+    return away
 
 
 def shared(first: Config, second: Config) -> frozenset[str]:

@@ -106,5 +106,6 @@ WHY = {  # reasons, as short as a table cell
     "warmup": Shown("not learned yet", "아직 학습 중"),
     "partial": Shown("the answer was not whole", "불완전한 응답"),
     "silence": Shown("silenced in Alertmanager", "Alertmanager 사일런스"),
-    "feedback": Shown("by feedback", "피드백"),
+    "feedback": Shown("moved by feedback", "피드백으로 완화"),
+    "expected": Shown("people expect it", "예상된 일로 표시됨"),
 }  # fmt: skip

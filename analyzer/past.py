@@ -69,7 +69,7 @@ class Side:
     def learn(self, history: Window) -> None:
         """Take a part of history."""
         self.learned += int(np.isfinite(history.values).any(axis=0).sum())
-        self.cycle.bootstrap(teaching(history, self.windows, {}))
+        self.cycle.bootstrap(teaching(self.cycle.people().silences.hidden(history), self.windows, {}))
 
     def judge(self, window: Window, topology: Topology, stopped: Callable[[], bool]) -> None:
         """Every column that holds samples, as the service would at its time."""

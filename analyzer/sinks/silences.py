@@ -19,6 +19,7 @@ from service import logs
 EVERY: Final = 30.0
 FIRST: Final = 2.0  # seconds that a start waits for it
 MAX_BYTES: Final = 16 << 20  # about 20,000 silences
+FAILURES: Final = (aiohttp.ClientError, TimeoutError, OSError, ValueError, RecursionError)
 
 
 class SilenceReader:
@@ -78,8 +79,8 @@ class SilenceReader:
     async def _ask(self, at: int) -> None:
         target = self._targets[at]
         try:
-            self._known[at], odd = parse(await self._answer(target))
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RecursionError) as error:
+            self._known[at], odd = parse(await answer(target, self._timeout))
+        except FAILURES as error:
             if at not in self._said:
                 self._log.warning(
                     "silences not read; those that were known count until they end", url=target.url, reason=repr(error)
@@ -92,16 +93,17 @@ class SilenceReader:
         (self._said.add if odd else self._said.discard)(at)
         self._count("ok", len({s.id for known in self._known.values() for s in known}))
 
-    async def _answer(self, target: Target) -> object:
-        timeout = aiohttp.ClientTimeout(total=self._timeout)
-        url = f"{target.url.rstrip('/')}/api/v2/silences"
-        async with target.session.get(url, allow_redirects=False, timeout=timeout) as response:
-            if response.status != 200:
-                raise ValueError(f"answered {response.status}")
-            body = bytearray()
-            async for chunk in response.content.iter_chunked(1 << 16):
-                body += chunk
-                if len(body) > MAX_BYTES:
-                    response.close()
-                    raise ValueError(f"an answer of more than {MAX_BYTES} bytes")
-            return await asyncio.to_thread(msgspec.json.decode, bytes(body))
+
+async def answer(target: Target, seconds: float) -> object:
+    """All silences that an Alertmanager remembers, as it answers within so many seconds. Raises one of FAILURES."""
+    url = f"{target.url.rstrip('/')}/api/v2/silences"
+    async with target.session.get(url, allow_redirects=False, timeout=aiohttp.ClientTimeout(total=seconds)) as response:
+        if response.status != 200:
+            raise ValueError(f"answered {response.status}")
+        body = bytearray()
+        async for chunk in response.content.iter_chunked(1 << 16):
+            body += chunk
+            if len(body) > MAX_BYTES:
+                response.close()
+                raise ValueError(f"an answer of more than {MAX_BYTES} bytes")
+        return await asyncio.to_thread(msgspec.json.decode, bytes(body))

@@ -1,6 +1,7 @@
 """omctl backtest by hand: what is asked for, what is refused and how, and the page that people read."""
 
 import json
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,7 +17,7 @@ from analyzer.backtest.rows import result_json
 from analyzer.backtest.truth import Planted
 from analyzer.config import from_text
 from analyzer.ctl import main
-from analyzer.ctl_backtest import Call, shared, span_of
+from analyzer.ctl_backtest import Call, _side, _silences, shared, span_of
 from analyzer.ctl_page import Page
 from analyzer.identity import Identity
 from analyzer.records import Topology
@@ -144,6 +145,16 @@ def test_a_prometheus_that_is_away_is_one_clear_line(omctl):
     assert said.startswith("Error: Prometheus cannot be read: http://127.0.0.1:")
     assert said.count("\n") == 1
     assert list(Path().iterdir()) == [Path("a.yml")]  # not even a state folder
+
+
+async def test_an_alertmanager_that_does_not_tell_its_silences_is_said():
+    text = CONFIG + f"alerting: {{alertmanagers: [{{url: 'http://127.0.0.1:{free_port()}'}}]}}\n"
+    side = _side(config(text), "en")
+    async with AsyncExitStack() as stack:
+        said = await _silences(side, config(text), stack)
+        assert await _silences(side, config(text.replace("}]", "}], silences: false")), stack) == []
+    assert len(said) == 1
+    assert "silences not read: Cannot connect" in said[0]
 
 
 # ---- what is read once ----

@@ -7,7 +7,10 @@ from analyzer import past
 from analyzer.backtest.outcome import Recorder
 from analyzer.maintenance import Maintenance
 from analyzer.past import Past, Side, Span, chosen, joined
+from analyzer.people import People
 from analyzer.ports import SourceError
+from analyzer.silences import Matcher as SilenceMatcher
+from analyzer.silences import Silence, Silences
 from analyzer.window import Series, Window
 from tests.analyzer.clockwork import DAY, MINUTE, NOW, Disk, Remember, World, cycle, runner, ticks
 
@@ -74,6 +77,20 @@ async def test_two_sides_read_the_same_samples_once(world):
     assert one.recorder.outcome(NOW, NOW + 600).quiet or one.recorder.outcome(NOW, NOW + 600).alerts
     assert other.recorder.outcome(NOW, NOW + 600).alerts == other.recorder.outcome(NOW, NOW + 600).quiet == ()
     assert {r.reason for report in other.recorder.reports for r in report.suppressions} == {"maintenance"}
+
+
+async def test_what_was_silenced_then_neither_pages_nor_teaches(world):
+    world.faults["web-1"] = NOW - 300
+    matcher = SilenceMatcher("instance", "web-1")
+    calm, loud = side(), side()
+    calm.cycle.people = lambda: People(Silences([Silence("s", NOW - LEARNED, NOW + DAY, (matcher,))]))
+    late = Silence("s", NOW - DAY, NOW - LEARNED, (matcher,))
+    loud.cycle.people = lambda: People(Silences([late]))
+    await run(world, calm, loud)
+    assert calm.recorder.outcome(NOW, NOW + 600).alerts == ()
+    found = loud.recorder.reports[-1].board
+    row = found.scores.series.rows_of(signal="cpu", host="web-1")
+    assert found.scores.ready[row] < 0.5  # its past was silenced, so nothing was learned from it
 
 
 async def test_progress_ends_whole_in_both_phases(world):
