@@ -269,7 +269,7 @@ def _side(config: Config, lang: str) -> "Side":
 
     explainer = make_explainer(replace(config, explanation=replace(config.explanation, languages=(lang,))))
     cycle = make_cycle(config, 0.0, explainer)
-    cycle.explainer = cycle.states = None  # the recorder asks for words when it needs some; nobody asks for states
+    cycle.explainer = None  # the recorder asks for words when it needs some
     return Side(cycle, Recorder(explainer), config.alerting.maintenance)
 
 

@@ -90,7 +90,7 @@ async def test_what_was_silenced_then_neither_pages_nor_teaches(world):
     assert calm.recorder.outcome(NOW, NOW + 600).alerts == ()
     found = loud.recorder.reports[-1].board
     row = found.scores.series.rows_of(signal="cpu", host="web-1")
-    assert found.scores.ready[row] < 0.5  # its past was silenced, so nothing was learned from it
+    assert found.scores.ready[row] <= 0.5  # its past was silenced: all it knows is lent
 
 
 async def test_progress_ends_whole_in_both_phases(world):
