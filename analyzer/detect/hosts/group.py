@@ -17,7 +17,7 @@ from analyzer.window import Bools, Floats, Ints
 
 DAY = 86400.0
 HUGE = 1e30  # larger samples are taken as this: sums of them stay finite
-CALIBRATE = 10_080  # newest rows of the past that are judged again, to learn what is usual for each figure
+CALIBRATE, CALIBRATE_LEAST = 40_000, 900  # newest rows of all hosts together, and of each, that are judged again for their scale
 BLAME_RATE = 0.3
 BREAK, BREAK_ROWS = 1800.0, 5  # a longer gap, in seconds and in rows, is forgotten
 WARM = 30  # rows that make the detectors forget
@@ -85,7 +85,7 @@ class Group:
             else:
                 member.shared = like.members[kind].shared
             member.adapt(past, everyone)
-        newest = past.last(CALIBRATE)
+        newest = past.last(max(CALIBRATE // len(self), CALIBRATE_LEAST))
         figures, used = np.zeros((len(self), len(newest), len(self.members))), self.combined.used
         for at in range(len(newest)):
             figures[:, at] = self._measure(newest.row(at), used)
