@@ -6,11 +6,11 @@ In: nothing. Out: `DETECTORS` (single series), `HOST_DETECTORS` (whole servers).
 from analyzer.detect.fast import Fast
 from analyzer.detect.hosts.forest import Forest
 from analyzer.detect.hosts.members import HostDetector
-from analyzer.detect.hosts.memory import MemoryLong, MemoryShort
-from analyzer.detect.hosts.ridge import RidgeQuick, RidgeSlow
+from analyzer.detect.hosts.memory import Memory
+from analyzer.detect.hosts.quiet import Quiet
+from analyzer.detect.hosts.ridge import Far, Near
 from analyzer.detect.hosts.seasonal import Change, Seasonal
 from analyzer.detect.hosts.states import States
-from analyzer.detect.hosts.window import Windowed
 from analyzer.detect.level import Level
 from analyzer.detect.members import Detector
 from analyzer.detect.peer import Peer
@@ -30,11 +30,10 @@ DETECTORS: dict[str, type[Detector]] = {
 HOST_DETECTORS: dict[str, type[HostDetector]] = {
     "seasonal": Seasonal,
     "change": Change,
-    "ridge_quick": RidgeQuick,
-    "ridge_slow": RidgeSlow,
-    "windowed": Windowed,
-    "memory_short": MemoryShort,
-    "memory_long": MemoryLong,
+    "near": Near,
+    "far": Far,
+    "memory": Memory,
+    "quiet": Quiet,
     "forest": Forest,
     "states": States,
 }

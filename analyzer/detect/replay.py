@@ -79,7 +79,7 @@ def _host(train: Floats, test: Floats, step: float, chunk: int, tell: Progress) 
         for i, scores in enumerate(engine.step(window), first):
             whole = _whole(scores)
             out["score"][i], out["flag"][i] = np.nan_to_num(whole.score[0]), whole.alarm[0]
-            out["dim_score"][i] = whole.blame + 0.2 * np.abs(np.nan_to_num(scores.z))
+            out["dim_score"][i] = whole.blame
             forecaster.learn(Window(series, np.array([scores.time]), test[i][:, None]))
             if scores.time - said >= FORECAST_EVERY - 1e-6:
                 said = scores.time

@@ -11,14 +11,15 @@ import numpy as np
 from analyzer.detect.columns import Array, Columns, Field
 from analyzer.detect.hosts.combine import Combined
 from analyzer.detect.hosts.day import SLOTS, at_times, usual_day
-from analyzer.detect.hosts.members import CLIP, Array32, HostDetector, Past, Row
+from analyzer.detect.hosts.members import CLIP, Array32, HostDetector, Past, Row, rate_of
 from analyzer.detect.hosts.shape import Slot
 from analyzer.window import Bools, Floats, Ints
 
 DAY = 86400.0
 HUGE = 1e30  # larger samples are taken as this: sums of them stay finite
 CALIBRATE, CALIBRATE_LEAST = 40_000, 900  # newest rows of all hosts together, and of each, that are judged again for their scale
-BLAME_RATE = 0.3
+BLAME_HALF = 2.0  # minutes, and at least as many rows
+BLAME_MOST = np.float32(50.0)  # usual sizes; beyond it everything is equally to blame
 BREAK, BREAK_ROWS = 1800.0, 5  # a longer gap, in seconds and in rows, is forgotten
 WARM = 30  # rows that make the detectors forget
 
@@ -194,10 +195,10 @@ class Group:
                 measure = member.measure(row)
                 figures[:, at] = np.nan_to_num(measure.value)
                 if measure.residual is not None:
-                    residuals.append(np.abs(measure.residual))
+                    residuals.append(np.minimum(np.abs(measure.residual), BLAME_MOST))
         if residuals:
             blame = self.c["blame"]
-            blame += np.float32(BLAME_RATE) * (np.mean(residuals, axis=0) - blame)
+            blame += rate_of(BLAME_HALF, self.spacing) * (np.mean(residuals, axis=0) - blame)
         return figures
 
     def _forget(self, row: Row) -> None:

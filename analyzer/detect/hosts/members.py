@@ -114,6 +114,11 @@ def rows_in(seconds: float, spacing: float, least: int) -> int:
     return max(least, round(seconds / spacing))
 
 
+def rate_of(minutes: float, spacing: float) -> np.float32:
+    """Share a row of an exponential average whose half-life is so many minutes, and at least as many rows."""
+    return np.float32(1.0 - 0.5 ** (1.0 / max(minutes, minutes * 60.0 / spacing)))
+
+
 def pushed(ring: Array, row: Array32) -> Array:
     """A ring [hosts, rows, slots], oldest first, with one more row at its end and without its oldest."""
     return np.concatenate([ring[:, 1:], row[:, None].astype(ring.dtype)], axis=1)

@@ -1,6 +1,6 @@
-"""How far a whole server is from its usual day: the mean size of what is left of its signals when the usual is taken away.
+"""How far a whole server is from its usual day, and how much of it changes at once.
 
-In: rows of residuals. Out: one figure a host, and the residuals themselves for the blame.
+In: standardised rows. Out: one figure a host, and for the blame what is left of each signal when the usual day is taken away.
 """
 
 from collections.abc import Mapping
@@ -8,32 +8,36 @@ from collections.abc import Mapping
 import numpy as np
 
 from analyzer.detect.columns import Array, Columns, Field
+from analyzer.detect.hosts.habit import pace, unused
 from analyzer.detect.hosts.members import HostMeasure, Past, Row
 from analyzer.window import Ints
 
 
 class Seasonal:
-    """Mean absolute residual to the usual day."""
+    """Mean absolute residual to the usual day, in usual sizes."""
 
     kind = "seasonal"
 
     def __init__(self, columns: Columns, slots: int, spacing: float) -> None:
+        self.c, self.pace = columns, pace(spacing)
         self.shared: dict[str, Array] = {}
 
     @classmethod
     def fields(cls, slots: int, spacing: float) -> Mapping[str, Field]:
-        """None: the usual day is the engine's."""
-        return {}
+        """The residuals' usual size and habit; the usual day is the group's."""
+        return {f"{cls.kind}.scale": Field(1.0, (slots,), np.float32), f"{cls.kind}.habit": Field(0.0, (slots,), np.float32)}
 
     def fit(self, past: Past) -> None:
-        """Nothing to learn."""
+        """Nothing is shared."""
 
     def adapt(self, past: Past, hosts: Ints) -> None:
-        """Nothing to learn."""
+        """The usual size of each residual."""
+        self.c[f"{self.kind}.scale"][hosts] = np.maximum(past.left[:, past.skip :].std(axis=1), 0.02)
 
     def measure(self, row: Row) -> HostMeasure:
         """The mean."""
-        return HostMeasure(np.abs(row.left).sum(axis=1, dtype=np.float64) / np.maximum(row.count, 1), row.left)
+        residual = unused((row.left / self.c[f"{self.kind}.scale"]).astype(np.float32), self.c[f"{self.kind}.habit"], self.pace)
+        return HostMeasure(np.abs(residual).sum(axis=1, dtype=np.float64) / np.maximum(row.count, 1), residual)
 
 
 class Change:
