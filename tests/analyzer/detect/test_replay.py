@@ -53,6 +53,14 @@ def test_chunks_do_not_change_the_answer(chunk):
     assert done[-1] == 144
 
 
+@pytest.mark.parametrize("chunk", [1, 7])
+def test_chunks_do_not_change_the_answer_about_a_single_series(chunk):
+    at = times(START, START + DAY / 2, 300.0)
+    arrays = {"value": day(at, n=1)[0], "ts": at}
+    expected, got = replay(arrays), replay(arrays, chunk=chunk)
+    assert all(np.array_equal(got[k], expected[k]) for k in expected)
+
+
 def test_series_from_a_cold_start():
     at = times(START, START + 2 * DAY, 300.0)
     value = day(at, n=1)[0]
