@@ -48,7 +48,7 @@ class HostModel:
         self.row_at = -np.inf
         self.catching_up = False  # history was read and not learned from
         self._series = Series.empty()
-        self._hosts: dict[str, Host] = {}
+        self._next = np.inf  # when the next host reaches a stage
         self._young_rows: Ints | None = None
         self._said: HostScores | None = None
 
@@ -84,16 +84,20 @@ class HostModel:
 
     def learn(self, now: float) -> None:
         """Learn the hosts of which enough was seen: all of them after history was read, else those of one group a row."""
-        ready = self._ready(now)
-        if not ready:
+        if now < self._next:
             self.catching_up = False
             return
-        for key, some in grouped([self._hosts[n] for n in sorted(ready)], MOST_GROUPS - len(self.groups)):
+        ready = [name for name, (since, stage) in self.young.items() if _stage(now - since) > stage]
+        hosts = [h for h in hosts_of(self._series, self._rows_of_young()) if h.name in ready]
+        for name in set(ready) - {h.name for h in hosts}:  # they have lost their combination
+            del self.young[name]
+        for key, some in grouped(hosts, MOST_GROUPS - len(self.groups)):
             self._learn(key, some)
             self._grow_up(some, now)
             if not self.catching_up:
                 break
-        self.catching_up, self._young_rows, self._said = False, None, None
+        self.catching_up, self._said = False, None
+        self._young_changed()
         self.kept.keep(self._rows_of_young())
 
     def move(self, place: Ints, series: Series) -> None:
@@ -144,12 +148,19 @@ class HostModel:
         """Take notice of a table that changed: hosts that are new are young, those that went are forgotten."""
         if series is self._series:
             return False
-        self._series, self._said, self._young_rows = series, None, None
-        self._hosts = {h.name: h for h in hosts_of(series, usable(series))}
+        self._series, self._said = series, None
         known = {name for g in self.groups for name in g.names} | set(self.young)
-        self.young |= {name: (now, 0) for name in self._hosts if name not in known}
-        self.young = {name: at for name, at in self.young.items() if name in self._hosts}
+        if set(series.hosts) - known:  # going through all series is for when somebody is new
+            self.young |= {h.name: (now, 0) for h in hosts_of(series, usable(series)) if h.name not in known}
+        there = set(series.hosts)
+        self.young = {name: at for name, at in self.young.items() if name in there}
+        self._young_changed()
         return True
+
+    def _young_changed(self) -> None:
+        self._young_rows = None
+        nexts = (since + 0.999 * STAGES[stage] for since, stage in self.young.values() if stage < len(STAGES))
+        self._next = min(nexts, default=np.inf)
 
     def _rows_of_young(self) -> Ints:
         if self._young_rows is None:
@@ -157,10 +168,6 @@ class HostModel:
             names = [i for i, name in enumerate(self._series.hosts) if name in self.young]
             self._young_rows = rows[np.isin(self._series.host[rows], names)]
         return self._young_rows
-
-    def _ready(self, now: float) -> list[str]:
-        """Young hosts that have reached their next stage."""
-        return [name for name, (since, stage) in self.young.items() if _stage(now - since) > stage]
 
     def _learn(self, key: str, hosts: Sequence[Host]) -> None:
         """Learn some hosts that are alike: into the group that is there already, if it knows more than they do, else anew."""

@@ -178,6 +178,16 @@ def test_one_signal_is_no_combination():
     assert np.isnan(engine.step(Window(series, at[-1:] + 600.0, np.ones((3, 1))))[0].whole.score).all()
 
 
+def test_a_server_that_loses_its_combination_while_it_is_learned_is_let_go():
+    engine = level_only()
+    first_day(3, engine)
+    engine._keep(np.flatnonzero((engine.series.host != 0) | (engine.series.signal == 0)))
+    rows = WEB.take(np.flatnonzero((WEB.host != 0) | (WEB.signal == 0)))
+    at = times(START + 3 * HOUR, START + 5 * HOUR, 120.0)
+    assert np.isfinite(whole(engine, at, day(at, n=10), rows)[0][:, -1]).tolist() == [False, True, True, True]
+    assert "h0" not in engine.hosts.young
+
+
 def test_hosts_of_a_role_share_places_and_others_share_them_by_likeness():
     has = {"a": "cpu load", "b": "cpu load disk up", "c": "cpu load", "d": "cpu load", "e": "cpu"}
     rows = [(s, h, "web" if h in "ab" else "") for h, signals in has.items() for s in signals.split()]
