@@ -28,6 +28,7 @@ from analyzer.yamlfile import ConfigError
 
 if TYPE_CHECKING:
     from analyzer.backtest.result import Result
+    from analyzer.backtest.spells import Told
     from analyzer.past import Past, Side, Span
 
 LAST = 86400.0
@@ -85,7 +86,7 @@ def backtest(config: Path | None, file: Path | None, everything: bool, as_json: 
     except KeyboardInterrupt:
         sys.exit(130)
     _show(result, call.lang, ZoneInfo(first.timezone), everything=everything, as_json=as_json)
-    sys.exit(130 if result.stopped else 0)
+    sys.exit(1 if result.broken else 130 if result.stopped else 0)
 
 
 def _show(result: "Result", lang: str, zone: ZoneInfo, *, everything: bool, as_json: bool) -> None:
@@ -94,10 +95,12 @@ def _show(result: "Result", lang: str, zone: ZoneInfo, *, everything: bool, as_j
 
     if as_json:
         click.echo(json.dumps(result_json(result, lang), ensure_ascii=False, indent=1, allow_nan=False))
-        return
-    wide = min(max(shutil.get_terminal_size((100, 24)).columns, 60), 120)
-    click.echo(Page(result, lang, zone, wide, everything=everything).text())
-    if result.stopped:
+    else:
+        wide = min(max(shutil.get_terminal_size((100, 24)).columns, 60), 120)
+        click.echo(Page(result, lang, zone, wide, everything=everything).text())
+    if result.broken:
+        click.echo(f"Error: Prometheus could not be read to the end: {result.broken}", err=True)
+    elif result.stopped:
         click.echo(f"omctl: {STOPPED[lang]}", err=True)
 
 
@@ -196,10 +199,23 @@ async def _run(call: Call, first: Config, second: Config | None) -> "Result":
             past = Past(source, sides, span, progress=lambda p, done: bar.show(phases[p], done), stopped=stopping.is_set)
             past.warnings |= dict.fromkeys(chain.from_iterable(unread), 1)
             await past.learn()
-            await past.judge()
-            return await _result(call, past, [first, second] if second else [first], session)
+            broken = await _judged(past)
+            return await _result(call, past, [first, second] if second else [first], session, broken)
         except SourceError as error:
             raise click.ClickException(f"Prometheus cannot be read: {error}") from error
+
+
+async def _judged(past: "Past") -> str:
+    """Judge the span. Returns why Prometheus could not be read to its end. Raises SourceError where not even its beginning was."""
+    from analyzer.ports import SourceError
+
+    try:
+        await past.judge()
+    except SourceError as error:
+        if past.judged_to < past.span.start:
+            raise
+        return str(error)
+    return ""
 
 
 def _stop(stopping: asyncio.Event) -> None:
@@ -273,21 +289,19 @@ def _side(config: Config, lang: str) -> "Side":
     return Side(cycle, Recorder(explainer), config.alerting.maintenance)
 
 
-async def _result(call: Call, past: "Past", configs: list[Config], session: Any) -> "Result":
+async def _result(call: Call, past: "Past", configs: list[Config], session: Any, broken: str) -> "Result":
     """What was heard, beside what rules and the fleet say about that time. Raises ClickException where nothing was there."""
     from analyzer.backtest.lead import rules
     from analyzer.backtest.result import Known, Result, compared
     from analyzer.backtest.truth import planted
     from analyzer.build import identity_of
-    from analyzer.past import told
 
     span, names = past.span, [str(call.path), str(call.against)]
     end = past.judged_to
     outcomes = [side.recorder.outcome(span.start, end) for side in past.sides]
     if not outcomes[0].columns:
         _nothing(call, configs[0], span, stopped=past.stopped())
-    theirs = await told(_telling(configs[0], "rules", RULES, session), span, end)
-    truth = await told(_telling(configs[0], "truth", TRUTH, session), span, end)
+    theirs, truth = [await _told(past, configs[0], expr, session) for expr in (RULES, TRUTH)]
     known = Known(rules(theirs, identity_of(configs[0])), planted(truth) if truth else None, past.topology)
     sides = tuple(
         known.beside(outcome, name=name, mode=config.alerting.mode)
@@ -296,21 +310,29 @@ async def _result(call: Call, past: "Past", configs: list[Config], session: Any)
     learned = past.sides[0].learned * span.history_step
     own = [c.reader.interval for c in configs[1:] if c.reader.interval != span.step]
     other = own[0] if own and call.step is None else None
-    return Result(configs[0].reader.url, span.step, learned, span.end, sides, compared(sides), past.warnings, other)
+    return Result(configs[0].reader.url, span.step, learned, span.end, sides, compared(sides), past.warnings, other, broken)
 
 
-def _telling(config: Config, alias: str, expr: str, session: Any) -> Any:
-    """A source of one series that exists while something is so."""
+async def _told(past: "Past", config: Config, expr: str, session: Any) -> list["Told"]:
+    """When series that exist while something is so were there; none, and a warning, where they cannot be read."""
     from analyzer.build import prometheus_source
+    from analyzer.past import told
+    from analyzer.ports import SourceError
     from analyzer.signals import Signal
     from analyzer.sources.observer import Silent
 
-    return prometheus_source(config, [Signal(alias, alias, {}, "count", expr=expr)], session, Silent())
+    source = prometheus_source(config, [Signal("told", "told", {}, "count", expr=expr)], session, Silent())
+    try:
+        return await told(source, past.span, past.judged_to)
+    except SourceError as error:
+        past.warnings[f"{expr}: {error}"] = 1
+        return []
 
 
 def _nothing(call: Call, config: Config, span: "Span", *, stopped: bool) -> None:
     if stopped:
-        raise KeyboardInterrupt
+        click.echo("omctl: stopped before anything was judged", err=True)
+        sys.exit(130)
     zone = ZoneInfo(config.timezone)
     first, last = (f"{datetime.fromtimestamp(at, zone):%Y-%m-%d %H:%M}" for at in (span.start, span.end))
     reader = config.reader

@@ -5,7 +5,8 @@ day of history, at a time, the next part read while one is worked on. Nothing is
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -110,26 +111,29 @@ class Past:
         span, step = self.span, self.span.history_step
         first, last = down(span.start - span.history, step), down(span.start - span.step, step)
         parts = list(spans(first, last, step, max(int(HISTORY_PART / step), 1))) if last >= first else []
-        async for until, windows in self._reads(parts, step):
-            for side, window in zip(self.sides, windows, strict=True):
-                await asyncio.to_thread(side.learn, window)
-            self.progress("learn", (until - first) / max(last - first, step))
+        async with aclosing(self._reads(parts, step)) as reads:
+            async for until, windows in reads:
+                for side, window in zip(self.sides, windows, strict=True):
+                    await asyncio.to_thread(side.learn, window)
+                self.progress("learn", (until - first) / max(last - first, step))
 
     async def judge(self) -> None:
-        """Judge the span, column by column. Raises SourceError."""
+        """Judge the span, column by column. Raises SourceError, after which what was judged until then still stands."""
         span = self.span
         most = int(min(max(PART / span.step, 1), MOST_COLUMNS))
-        async for until, windows in self._reads(list(spans(span.start, span.end, span.step, most)), span.step):
-            self.topology = await self._topology(float(windows[0].times[0]))
-            for side, window in zip(self.sides, windows, strict=True):
-                await asyncio.to_thread(side.judge, window, self.topology, self.stopped)
-            if self.stopped():
-                self.judged_to = max(min(side.recorder.last for side in self.sides), self.judged_to)
-                return
-            self.judged_to = until
-            self.progress("judge", (until - span.start) / max(span.end - span.start, span.step))
+        try:
+            async with aclosing(self._reads(list(spans(span.start, span.end, span.step, most)), span.step)) as reads:
+                async for until, windows in reads:
+                    self.topology = await self._topology(float(windows[0].times[0]))
+                    for side, window in zip(self.sides, windows, strict=True):
+                        await asyncio.to_thread(side.judge, window, self.topology, self.stopped)
+                    if not self.stopped():
+                        self.judged_to = until
+                        self.progress("judge", (until - span.start) / max(span.end - span.start, span.step))
+        finally:
+            self.judged_to = max(self.judged_to, min(side.recorder.last for side in self.sides))
 
-    async def _reads(self, parts: list[tuple[float, float]], step: float) -> AsyncIterator[tuple[float, list[Window]]]:
+    async def _reads(self, parts: list[tuple[float, float]], step: float) -> AsyncGenerator[tuple[float, list[Window]]]:
         """(end, one window a side) of each part; the next part is on its way while one is worked on."""
         coming = asyncio.create_task(self._read(*parts[0], step)) if parts else None
         try:

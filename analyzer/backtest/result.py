@@ -33,7 +33,8 @@ class Result:
     ----------
     step, learned : seconds between columns; seconds of history that held samples.
     asked_to : the last column that was asked for, should the run have been stopped before. warnings : what the source said, in how
-        many reads. other_step : what the second configuration would have judged at; None = the same.
+        many reads. broken : why the source could not be read to the end; "" = it could.
+    other_step : what the second configuration would have judged at; None = the same.
     """
 
     url: str
@@ -44,6 +45,7 @@ class Result:
     comparison: Comparison | None
     warnings: Mapping[str, int] = field(default_factory=dict)
     other_step: float | None = None
+    broken: str = ""
 
     @property
     def stopped(self) -> bool:

@@ -21,6 +21,7 @@ def result_json(result: Result, lang: str) -> Json:
         "from": rfc3339(first.outcome.start),
         "to": rfc3339(first.outcome.end),
         "stopped_early": result.stopped,
+        "broken": result.broken,
         "step_seconds": result.step,
         "learned_seconds": result.learned,
         "warnings": [{"warning": text, "reads": reads} for text, reads in result.warnings.items()],

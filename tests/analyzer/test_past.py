@@ -113,6 +113,22 @@ async def test_a_source_that_does_not_answer_is_asked_again_and_then_said(world,
         await run(world, side())
 
 
+async def test_what_was_judged_stands_when_the_source_goes_away(world, monkeypatch):
+    monkeypatch.setattr(past, "TRIES", ())
+    monkeypatch.setattr(past, "MOST_COLUMNS", 5)
+    one = side()
+    with pytest.raises(SourceError):
+        await run(world, one, progress=lambda phase, share: setattr(world, "away", phase == "judge" and share > 0.4))
+    assert one.recorder.outcome(NOW, NOW).columns == 15  # the part that was on its way is judged, too
+
+
+async def test_a_partial_answer_is_counted_and_opens_nothing(world):
+    world.faults["web-1"], world.partial, one = NOW - 300, True, side()
+    await run(world, one)
+    said = one.recorder.outcome(NOW, NOW)
+    assert (said.partial, said.columns, said.alerts, said.quiet) == (20, 20, (), ())
+
+
 async def test_what_the_source_says_is_kept_once(world):
     world.warnings = ("cpu: too many samples",)
     ran = await run(world, side())

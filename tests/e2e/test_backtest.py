@@ -1,6 +1,10 @@
 """omctl backtest over a real Prometheus: what was planted in yesterday is found, and nothing is written."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 import urllib.request
 from datetime import UTC, datetime
@@ -13,7 +17,7 @@ from click.testing import CliRunner
 
 from analyzer.ctl import main
 from deploy.local import seed
-from tests.e2e.stack import stack
+from tests.e2e.stack import env, stack
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 HOUR = 3600.0
@@ -84,6 +88,15 @@ def test_nothing_is_written_or_posted(world):
     assert "사람에게 전달되었을 알림" in said
     assert (written(world), sorted(world.folder.iterdir())) == before
     assert world.get("alertmanager", "/api/v2/alerts") == []
+
+
+def test_ctrl_c_ends_it_cleanly(world):
+    command = [sys.executable, "-m", "analyzer.ctl", "backtest", str(world.folder / "a.yml"), "--last", "27h"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | env(), text=True)
+    time.sleep(3)
+    running.send_signal(signal.SIGINT)
+    said, wrong = running.communicate(timeout=60)
+    assert (running.returncode, "Traceback" in wrong, "stopped" in wrong) == (130, False, True), said + wrong
 
 
 def test_a_prometheus_that_goes_away_is_said_in_one_line(world):
