@@ -126,8 +126,8 @@ def make_explainer(config: Config) -> LocalExplainer:
     return LocalExplainer(config.explanation.languages, ZoneInfo(config.timezone), knowledge)
 
 
-def make_cycle(config: Config, now: float, explainer: LocalExplainer) -> Cycle:
-    """The pipeline, empty."""
+def make_cycle(config: Config, now: float, explainer: LocalExplainer | None) -> Cycle:
+    """The pipeline, empty. Without an explainer, incidents have no words."""
     signals = {s.alias: s for s in config.reader.signals}
     policy, settings = policy_of(config), detection_settings(config, now)
     return Cycle(

@@ -284,8 +284,7 @@ def _side(config: Config, lang: str) -> "Side":
     from analyzer.past import Side
 
     explainer = make_explainer(replace(config, explanation=replace(config.explanation, languages=(lang,))))
-    cycle = make_cycle(config, 0.0, explainer)
-    cycle.explainer = None  # the recorder asks for words when it needs some
+    cycle = make_cycle(config, 0.0, None)  # the recorder asks for words when it needs some
     return Side(cycle, Recorder(explainer), config.alerting.maintenance)
 
 
