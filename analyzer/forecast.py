@@ -23,7 +23,7 @@ from analyzer.window import Bools, Floats, Ints, Series, Window
 __all__ = ["Forecaster", "StateError", "forecast_rows"]
 
 VERSION = 1
-HUGE = 1e30
+HUGE = 1e30  # nobody measures so much: such a sample is none
 TRACKED = (3600.0, 21600.0, 86400.0)  # horizons whose record is kept; others lean on the nearest
 MEMORY_HOURS = 96.0  # memory of an expert's record
 COVER = 0.9
@@ -101,9 +101,9 @@ class Forecaster:
             if self.last >= now > self.last - 3600.0:
                 continue
             values = window.values[:, column]
-            fits = takes & np.isfinite(values)
+            fits = takes & (np.abs(values) < HUGE)
             x = np.full(len(self.table), np.nan)
-            x[rows[fits]] = np.clip(values[fits], -HUGE, HUGE)
+            x[rows[fits]] = values[fits]
             self._take(now, x)
         self._forget()
 

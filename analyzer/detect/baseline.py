@@ -92,6 +92,7 @@ class Baseline:
             c["zs"].astype(np.float64),
             mature,
             settled,
+            dt if dt <= max(1800.0, 3.0 * column.pace) else column.pace,
         )
 
     def band(self, f: Frame) -> tuple[Floats, Floats]:

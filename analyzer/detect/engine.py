@@ -37,7 +37,7 @@ from analyzer.window import Bools, Floats, Ints, Series, Window
 __all__ = ["Engine", "StateError"]
 
 VERSION = 2
-HUGE = 1e30  # larger samples are taken as this: sums of them stay finite
+HUGE = 1e30  # nobody measures so much: such a sample is none, and sums of all others stay finite
 LONGEST_STEP = 3600.0
 COARSE = 300.0  # bootstrap reads older history this far apart
 RECENT = 2 * 86400.0  # and this much of its end as it is
@@ -226,7 +226,7 @@ class Engine:
         values = np.full((len(self.table), len(columns)), np.nan)
         fits = np.flatnonzero(rows >= 0)
         part = history.values[np.ix_(fits, columns)]
-        values[rows[fits]] = np.where(np.isfinite(part), np.clip(part, -HUGE, HUGE), np.nan)
+        values[rows[fits]] = np.where(np.abs(part) < HUGE, part, np.nan)
         self.hosts.remember(self.table.series, history.times[columns], values)
 
     def _rows(self, window: Window, *, borrow: bool) -> Ints:
@@ -282,8 +282,8 @@ class Engine:
     def _column(self, values: Floats, rows: Ints) -> Floats:
         """The samples of one column on the engine's rows: finite or NaN."""
         x = np.full(len(self.table), np.nan)
-        fits = (rows >= 0) & np.isfinite(values)
-        x[rows[fits]] = np.clip(values[fits], -HUGE, HUGE)
+        fits = (rows >= 0) & (np.abs(values) < HUGE)
+        x[rows[fits]] = values[fits]
         return x
 
     def _judge(self, now: float, x: Floats, *, partial: bool) -> Judged:
@@ -427,7 +427,7 @@ class Engine:
             block = slice(first, min(first + ROWS, len(self.table)))
             source = place[block]
             x = np.where((source >= 0)[:, None], history.values[np.ix_(np.maximum(source, 0), columns)], np.nan)
-            x = np.where(np.isfinite(x), np.clip(x, -HUGE, HUGE), np.nan)
+            x = np.where(np.abs(x) < HUGE, x, np.nan)
             covered[block] = np.isfinite(x).sum(axis=1) * min(step, LONGEST_STEP)
             self.profile.fill(times, x, np.arange(block.start, block.stop))
             self.c["center"][block] = self.profile.ring.middle(block)

@@ -40,6 +40,7 @@ class Frame:
     base, yhat, sigma : profile; profile plus level; robust standard deviation at this hour.
     r : sample minus yhat, without one-sample spikes. z : r in standard deviations of its side, clipped.
     raw : the same with spikes. zs : z sustained over the last minutes, signed.
+    watched : seconds of dt in which somebody looked: after a long gap only one usual step.
     mature : 0..1, how much of what is needed has been seen. settled : 0..1, 0 right after a long gap.
     """
 
@@ -59,3 +60,4 @@ class Frame:
     zs: Floats
     mature: Floats
     settled: Floats
+    watched: float

@@ -37,7 +37,7 @@ class Vanished:
         c["silent_longest"][f.seen] = np.maximum(c["silent_longest"], np.minimum(silent, 6 * 3600.0))[f.seen]
         begins = quiet & (silent == 0.0)
         c["silent_since"][begins] = f.now
-        silent[quiet] += f.dt
+        silent[quiet] += f.watched
         silent[f.seen] = 0.0
         allowed = np.maximum(3.0 * c["silent_longest"], max(self.least, 4.0 * f.dt))
         judged = quiet & (c["known"] > 3600.0) & ~f.rules.up & ~f.rules.sparse

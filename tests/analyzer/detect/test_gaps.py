@@ -3,7 +3,7 @@
 import numpy as np
 
 from analyzer.window import Window
-from tests.analyzer.detect.made import HOUR, MINUTE, day, learned, run, table, times
+from tests.analyzer.detect.made import DAY, HOUR, MINUTE, day, learned, run, table, times
 
 WEB = table(4)
 
@@ -62,3 +62,15 @@ def test_what_began_in_an_absence_is_still_strange_when_the_analyzer_is_back():
     assert (score[0, 10:] >= 1.0).all()
     assert not any(s.promoted[0] for s in out)
     assert np.nanmax(score[1:]) < 1.0
+
+
+def test_a_series_that_is_not_there_right_after_a_gap_has_not_been_gone_for_all_of_it():
+    both = table(4, signals=("cpu", "disk"))
+    engine, now = learned(both)
+    run(engine, both, times(now, now + 10 * MINUTE), day(times(now, now + 10 * MINUTE), n=8, seed=1))
+    back = times(now + 8 * DAY, now + 8 * DAY + 12 * MINUTE)
+    values = day(back, n=8, seed=2)
+    values[0] = np.nan
+    score = run(engine, both, back, values)[1]
+    assert not (score[0, :3] >= 1.0).any()
+    assert score[0, -1] >= 1.0
