@@ -103,11 +103,12 @@ def to_json(case: Case) -> dict[str, Any]:
     """A case as JSON."""
     bare = asdict(replace(case, findings={}, merit={}, causes=(), last=None))
     simple = {k: plain.number(v) if isinstance(v, float) else v for k, v in bare.items()}
+    last = None if case.last is None else plain.incident(case.last)
     return simple | {
         "findings": [plain.finding(f) for f in case.findings.values()],
         "merit": [[*key, value] for key, value in case.merit.items()],
-        "last": None if case.last is None else plain.incident(case.last),
-        "causes": [] if case.last is None else plain.incident(case.last)["causes"],
+        "last": last,
+        "causes": [] if last is None else last["causes"],
     }
 
 

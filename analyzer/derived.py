@@ -176,6 +176,8 @@ class Deriver:
         self._families: dict[str, Family] = {}
         self._rows = _Rows(settings)
         self._ended: set[Key] = set()
+        self._places: tuple[Series, dict[Key, int]] = Series.empty(), {}
+        self._host_labels: dict[str, Labels] = {}
         self._slot: int | None = None
         self._dropped: Counter[str] = Counter()
 
@@ -217,7 +219,7 @@ class Deriver:
 
     def _hosts(self, board: Board) -> list[tuple[Family, Floats]]:
         def rows(hosts: Iterable[str]) -> list[Labels]:
-            return [host_labels(host, self.settings.identity) for host in hosts]
+            return [self._labels_of(host) for host in hosts]
 
         given = [("server_anomaly_score", board.server_score), ("health_score", board.health)]
         found = []
@@ -228,6 +230,14 @@ class Deriver:
         labels = [(*pairs, ("state", state)) for pairs, state in zip(rows(states), states.values(), strict=True)]
         table = self._table("server_state", labels)
         return [*found, (self._family("server_state", table), np.ones(len(table)))]
+
+    def _labels_of(self, host: str) -> Labels:
+        known = self._host_labels.get(host)
+        if known is None:
+            if len(self._host_labels) > self.settings.max_written_series:  # hosts that came and went
+                self._host_labels.clear()
+            known = self._host_labels[host] = host_labels(host, self.settings.identity)
+        return known
 
     def _incidents(self, board: Board) -> list[tuple[Family, Floats]]:
         active = {
@@ -256,12 +266,18 @@ class Deriver:
             self._ended.update(report.ended_series.keys())
         if self._ended:
             keys = list(self._ended)
-            at = scores.series.positions(keys)
+            at = self._at(scores.series, keys)
             back = (at >= 0) & np.isfinite(scores.value[at])
             stays = (at >= 0) & ~back  # what has left the table is known no longer, or churn would fill the memory
             self._ended = {key for key, is_gone in zip(keys, stays.tolist(), strict=True) if is_gone}
             gone[at[stays]] = True
         return gone
+
+    def _at(self, series: Series, keys: Sequence[Key]) -> Ints:
+        """Rows of keys, -1 where there is none; the table's keys are laid out once, not at every cycle."""
+        if self._places[0] is not series:
+            self._places = series, {key: row for row, key in enumerate(series.keys())}
+        return np.array([self._places[1].get(key, -1) for key in keys], np.int64)
 
     def _forecasts(self, report: Report) -> list[tuple[Family, Floats]]:
         forecast = report.board.forecast

@@ -24,6 +24,9 @@ class Graph:
         self.topology, self.hosts, self.roles = topology, hosts, roles
         self.at: Mapping[str, int] = {host: i for i, host in enumerate(hosts)}
         self._near: dict[tuple[str, int], dict[int, int]] = {}
+        self._beside: dict[int, Ints] = {}
+        self._peers: dict[int, Ints] = {}
+        self._role = np.unique(np.array(roles, object).astype(str), return_inverse=True)[1] if roles else np.zeros(0, np.int64)
 
     @cached_property
     def _links(self) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
@@ -58,13 +61,18 @@ class Graph:
 
     def beside(self, host: int) -> Ints:
         """What its dependents need besides it: their other dependencies feel it too. int64 [n]."""
+        if host in self._beside:
+            return self._beside[host]
         near = {n for d in self.dependents(host) for n in self.dependencies(d)} | set(self.dependencies(host))
-        return np.array(sorted(near - {host} - set(self.dependents(host))), np.int64)
+        found = self._beside[host] = np.array(sorted(near - {host} - set(self.dependents(host))), np.int64)
+        return found
 
     def peers(self, host: int) -> Ints:
         """Others in the same role. int64 [n]."""
-        role = self.roles[host]
-        return np.array([i for i, r in enumerate(self.roles) if r == role and role and i != host], np.int64)
+        if host not in self._peers:
+            same = np.flatnonzero(self._role == self._role[host])
+            self._peers[host] = same[same != host] if self.roles[host] else np.zeros(0, np.int64)
+        return self._peers[host]
 
     def hops(self, a: int, b: int) -> int:
         """Steps between two hosts along one direction, 0 for the same, HOPS + 1 when neither reaches the other."""

@@ -15,6 +15,7 @@ from analyzer.graph import Graph
 from analyzer.policy import Policy
 from analyzer.records import Finding, Scores
 from analyzer.symptoms import SEEN, Symptoms
+from analyzer.window import Ints
 
 JOINS = 0.25  # how natural a finding must be to join
 SAME_HOST = 0.3  # what being on the same server is worth
@@ -42,6 +43,9 @@ class Grouping:
 
     def __init__(self, judge: Judge, graph: Graph, symptoms: Symptoms, scores: Scores, policy: Policy) -> None:
         self.judge, self.graph, self.symptoms, self.scores, self.policy = judge, graph, symptoms, scores, policy
+        self._column = {name: i for i, name in enumerate(symptoms.signals)}
+        self._told: dict[tuple[str, str, tuple[str, ...]], set[tuple[int, int]]] = {}
+        self._found: dict[tuple[str, str], Ints] = {}
 
     @cached_property
     def most_gone(self) -> bool:
@@ -89,7 +93,7 @@ class Grouping:
 
     def _in_proportion(self, finding: Finding) -> bool:
         """Did requests on that server grow about as much? True where it counts none."""
-        rows = self.scores.series.rows_of(signal="requests", host=finding.host)
+        rows = self._rows("requests", finding.host)
         if not len(rows) or finding.signal in ("response_time", "errors", "cache_hit", "replication_lag"):
             return True
         if self.symptoms.cell(finding.host, "requests") < SEEN:
@@ -154,24 +158,35 @@ class Grouping:
 
     def stirs(self, host: str) -> bool:
         """Do its disks do a little more than usual, as for a job? Less than a mark, but more than noise once smoothed."""
-        rows = np.concatenate([self.scores.series.rows_of(signal=s, host=host) for s in DISKS])
+        rows = np.concatenate([self._rows(s, host) for s in DISKS])
         return bool((self.scores.z[rows] >= STIRRING_Z).any())
 
     def blind_to(self, cases: Iterable[Case]) -> Symptoms:
         """The symptoms without what these cases explain."""
-        cells: set[tuple[str, str]] = set()
+        cells: set[tuple[int, int]] = set()
         for case in cases:
-            told = [f for f in case.firing if f.host == case.host or self.explained(case.host, case.kind, f) >= JOINS]
-            cells |= {(f.host, f.signal) for f in told}
-            cells |= {(f.host, f"!{f.kind}") for f in told}
-            if case.kind != "unknown":
-                cells |= {(case.host, s) for s in self._marks(case)}
+            cells |= self._told_by(case)
         return self.symptoms.without(cells) if cells else self.symptoms
 
-    def _marks(self, case: Case) -> list[str]:
-        """Signals of the root that its kind moves."""
-        own, k = self.judge.matrices.own, KINDS.index(case.kind)
-        return [s for i, s in enumerate(self.symptoms.signals) if own[0][k, i] + own[1][k, i] > 0]
+    def _told_by(self, case: Case) -> set[tuple[int, int]]:
+        """(host, signal) positions that a case explains; remembered, since every case asks it of every other."""
+        firing = case.firing
+        key = (case.host, case.kind, tuple(f.id for f in firing))
+        if key not in self._told:
+            told = [f for f in firing if f.host == case.host or self.explained(case.host, case.kind, f) >= JOINS]
+            hosts, columns = self.graph.at, self._column
+            cells = {(hosts.get(f.host, -1), columns.get(s, -1)) for f in told for s in (f.signal, f"!{f.kind}")}
+            if case.kind != "unknown":
+                own, k = self.judge.matrices.own, KINDS.index(case.kind)
+                cells |= {(hosts.get(case.host, -1), int(s)) for s in np.flatnonzero(own[0][k] + own[1][k] > 0)}
+            self._told[key] = {cell for cell in cells if min(cell) >= 0}
+        return self._told[key]
+
+    def _rows(self, signal: str, host: str) -> Ints:
+        """Rows of one signal on one host, remembered for this instant."""
+        if (signal, host) not in self._found:
+            self._found[signal, host] = self.scores.series.rows_of(signal=signal, host=host)
+        return self._found[signal, host]
 
     def twins(self, cases: list[Case]) -> list[tuple[Case, Case]]:
         """Pairs (stays, goes): the second is told by the first."""

@@ -62,7 +62,8 @@ def _strangest(scores: Scores) -> Floats:
     out = np.full((len(scores.series.hosts), TOP), np.nan)
     rows = np.flatnonzero(np.isfinite(scores.score))
     host, score = scores.series.host[rows], scores.score[rows]
-    order = np.lexsort((-score, host))
+    order = np.argsort(-score)
+    order = order[np.argsort(host[order].astype(np.min_scalar_type(len(out))), kind="stable")]  # narrow: in linear time
     host, score = host[order], score[order]
     first = np.searchsorted(host, host)
     place = np.arange(len(host)) - first

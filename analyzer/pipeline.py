@@ -64,6 +64,7 @@ class Cycle:
         self._forecast: Forecast | None = None
         self._explanations: dict[str, Explanation] = {}
         self._sent: Series = Series.empty()
+        self._sent_of: tuple[Series, Bools] = self._sent, np.zeros(0, bool)
 
     def bootstrap(self, history: Window, *, guarded: bool = False) -> None:
         """Learn from the past, in time order, in as many chunks as the caller likes. Opens nothing.
@@ -137,10 +138,13 @@ class Cycle:
 
     def _ended(self, scores: Scores, *, partial: bool) -> Series:
         """Series that sent a sample last time and none now: their derived series end with a stale marker."""
-        sent = np.flatnonzero(np.isfinite(scores.value))
-        if partial or not len(sent):  # what is missing from half an answer, or from none, has not ended
+        sends = np.isfinite(scores.value)
+        if partial or not sends.any():  # what is missing from half an answer, or from none, has not ended
             return Series.empty()
-        now = scores.series.take(sent)
+        if scores.series is self._sent_of[0] and np.array_equal(sends, self._sent_of[1]):
+            return Series.empty()
+        self._sent_of = scores.series, sends
+        now = scores.series.take(np.flatnonzero(sends))
         before, self._sent = self._sent, now
         if before.labels == now.labels and np.array_equal(before.signal, now.signal):
             return Series.empty()

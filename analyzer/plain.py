@@ -1,9 +1,9 @@
 """Records <-> what JSON can hold, for the trackers' state. In and out: plain dicts, lists and numbers; NaN is null."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from analyzer.records import Cause, Finding, Incident, Reason
@@ -15,6 +15,11 @@ OPTIONAL = frozenset({"ended"})  # null means None there, and not NaN
 def number(value: float) -> float | None:
     """A float, or None where JSON has no word for it."""
     return float(value) if np.isfinite(value) else None
+
+
+def text(state: Mapping[str, Any]) -> str:
+    """A tracker's state as JSON text."""
+    return _bytes(state).decode()
 
 
 def key(value: Key) -> list[Any]:
@@ -35,8 +40,7 @@ def to_labels(value: Any) -> Labels:
 
 def finding(value: Finding) -> dict[str, Any]:
     """A finding as JSON."""
-    fields: dict[str, Any] = _plain(asdict(value))
-    return fields
+    return _plain(value)
 
 
 def to_finding(value: Mapping[str, Any]) -> Finding:
@@ -48,8 +52,7 @@ def to_finding(value: Mapping[str, Any]) -> Finding:
 
 def incident(value: Incident) -> dict[str, Any]:
     """An incident as JSON."""
-    fields: dict[str, Any] = _plain(asdict(value))
-    return fields
+    return _plain(value)
 
 
 def to_incident(value: Mapping[str, Any]) -> Incident:
@@ -70,14 +73,13 @@ def to_cause(value: Mapping[str, Any]) -> Cause:
     return Cause(**fields)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return number(value)
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return value
+def _plain(value: Finding | Incident) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.json.decode(_bytes(value))  # in C; what is not finite becomes null on the way
+    return fields
+
+
+def _bytes(value: object) -> bytes:
+    return msgspec.json.encode(value, enc_hook=lambda number: number.item())  # numpy's numbers
 
 
 def _fields(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,13 +5,13 @@ found is on disk before it is sent; a column is done wholly or not at all, whate
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 import numpy as np
 
+from analyzer import plain
 from analyzer.intake import Watch, filled
 from analyzer.ports import Sink, SinkError, Source, SourceError
 from analyzer.records import Board, Report, Topology
@@ -170,7 +170,7 @@ class Runner:
     def _score(self, column: Window) -> tuple[Report, str]:
         cycle = self.resume.cycle
         report = cycle.run(column, topology=self._topology, muted=self.resume.muted)[0]
-        return report, json.dumps(cycle.state())
+        return report, plain.text(cycle.state())
 
     async def _hand_on(self, report: Report, trackers: str) -> None:
         with self.metrics.stage("store"):

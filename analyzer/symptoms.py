@@ -42,14 +42,11 @@ class Symptoms:
             return 0.0
         return float(self.strength[self.hosts.index(host), self.signals.index(signal)])
 
-    def without(self, cells: Iterable[tuple[str, str]]) -> "Symptoms":
-        """The same, blind to some (host, signal) cells: those that another incident explains."""
+    def without(self, cells: Iterable[tuple[int, int]]) -> "Symptoms":
+        """The same, blind to some cells (positions in hosts and signals): those that another incident explains."""
         strength = self.strength.copy()
-        hosts = {h: i for i, h in enumerate(self.hosts)}
-        signals = {s: i for i, s in enumerate(self.signals)}
-        for host, signal in cells:
-            if host in hosts and signal in signals:
-                strength[hosts[host], signals[signal]] = 0.0
+        at = np.array(list(cells), np.int64)
+        strength[at[:, 0], at[:, 1]] = 0.0
         return Symptoms(self.hosts, self.signals, strength, self.row, self.onset)
 
 

@@ -18,7 +18,10 @@ def group_median(values: Floats, group: Ints) -> tuple[Floats, Ints]:
     median = np.full(size + 1, np.nan)  # the last one is for -1
     count = np.zeros(size + 1, np.int64)
     if len(rows):
-        order = rows[np.lexsort((values[rows], group[rows]))]
+        order = rows[np.argsort(values[rows])]
+        order = order[
+            np.argsort(group[order].astype(np.min_scalar_type(size)), kind="stable")
+        ]  # narrow integers sort in linear time
         sorted_group, sorted_values = group[order], values[order]
         count[:size] = np.bincount(sorted_group, minlength=size)
         start = np.concatenate([[0], np.cumsum(count[:size])[:-1]])

@@ -33,13 +33,14 @@ class Body:
 class Layout:
     """All series of a family as bytes, with zero for value and time.
 
-    data : uint8 [bytes]. ends : int64 [series], where each row stops. value_at : int64 [series, 8]; time_at : int64 [series, 6].
+    data : uint8 [bytes]. ends : int64 [series], where each row stops; the last fifteen bytes are value, tag and time.
+    values, words : the same bytes, as a float64 and as a uint64 that begins at each of them.
     """
 
     data: NDArray[np.uint8]
     ends: Ints
-    value_at: Ints
-    time_at: Ints
+    values: Floats
+    words: NDArray[np.uint64]
 
 
 class Encoder:
@@ -86,13 +87,15 @@ class Encoder:
 
 
 def _patched(layout: Layout, values: Floats, written: Bools, stamp: NDArray[np.uint8]) -> tuple[bytes, Ints]:
-    data = layout.data  # patched in place: what it held before is of no use to anyone
-    data[layout.value_at] = np.ascontiguousarray(values).view(np.uint8).reshape(-1, 8)
-    data[layout.time_at] = stamp
+    data, ends = layout.data, layout.ends  # patched in place: what it held before is of no use to anyone
+    layout.words[ends - 8] = np.frombuffer(b"\x00\x10" + stamp.tobytes(), "<u8")  # the first byte is the value's last
+    layout.values[ends - 15] = values
     if written.all():
-        return data.tobytes(), layout.ends
-    lengths = np.diff(layout.ends, prepend=0)
-    return data[np.repeat(written, lengths)].tobytes(), np.cumsum(lengths[written])
+        return data.tobytes(), ends
+    turns = np.flatnonzero(np.diff(written.astype(np.int8), prepend=0, append=0))
+    edges, all_of_it = np.concatenate([[0], ends])[turns].tolist(), data.data
+    runs = [all_of_it[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    return b"".join(runs), np.cumsum(np.diff(ends, prepend=0)[written])
 
 
 def varint_time(time: float) -> NDArray[np.uint8]:
@@ -134,9 +137,11 @@ def lay_out(name: str, parts: Sequence[tuple[bytes, bytes]]) -> Layout:
     fixed = len(middle) + len(_SAMPLE)
     rows = [b"\x0a" + varint(len(head) + len(tail) + fixed) + head + middle + tail + _SAMPLE for head, tail in parts]
     ends = np.cumsum(np.fromiter(map(len, rows), np.int64, len(rows)))
-    value_at = ends[:, None] - (_TIME_BYTES + 1 + 8) + np.arange(8)
-    time_at = ends[:, None] - _TIME_BYTES + np.arange(_TIME_BYTES)
-    return Layout(np.frombuffer(bytearray(b"".join(rows)), np.uint8), ends, value_at, time_at)
+    data = np.frombuffer(bytearray(b"".join(rows)), np.uint8)
+    starts = (max(len(data) - 7, 0),)
+    values: Floats = np.ndarray(starts, "<f8", data, strides=(1,))
+    words: NDArray[np.uint64] = np.ndarray(starts, "<u8", data, strides=(1,))
+    return Layout(data, ends, values, words)
 
 
 def split_series(data: bytes) -> list[bytes]:

@@ -105,7 +105,7 @@ async def test_the_trackers_of_a_report_are_those_after_it_and_not_after_later_c
     seen = []
     learned.put_report = lambda report, trackers: keep(seen, trackers, bool(report.board.incidents))
     await one.tick()
-    assert [with_incident for _, with_incident in seen] == [('"cases": []' not in text) for text, _ in seen]
+    assert [with_incident for _, with_incident in seen] == [('"cases":[]' not in text) for text, _ in seen]
     assert {with_incident for _, with_incident in seen} == {True, False}
 
 

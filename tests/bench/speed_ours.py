@@ -14,10 +14,9 @@ from zoneinfo import ZoneInfo
 import cramjam
 import numpy as np
 
-from analyzer import snapshot
+from analyzer import plain, snapshot
 from analyzer.derived import Deriver
 from analyzer.detect.engine import Engine
-from analyzer.detect.offline import server_states
 from analyzer.explain.engine import LocalExplainer
 from analyzer.findings import Findings
 from analyzer.forecast import Forecaster
@@ -81,7 +80,6 @@ def make_cycle() -> Cycle:
     return Cycle(
         signals, engine=Engine(signals), forecaster=Forecaster(signals), findings=Findings(signals, policy),
         incidents=Incidents(signals, policy), explainer=LocalExplainer(("en", "ko"), ZoneInfo("UTC")), horizons=HORIZONS,
-        states=server_states,
     )  # fmt: skip
 
 
@@ -116,7 +114,7 @@ def live(cycle: Cycle, table: Series, folder: Path) -> dict:
         cycled = time.process_time()
         blocks = derive(report)
         bodies = stages.timed(lambda blocks=blocks: press(encoder, blocks), "encode, compress")()
-        trackers = stages.timed(lambda: json.dumps(cycle.state()), "trackers for the store")()
+        trackers = stages.timed(lambda: plain.text(cycle.state()), "trackers for the store")()
         ended = time.process_time()
         stages.now["health and the rest"] = cycled - began - sum(stages.now[k] for k in PARTS)
         whole.append((cycled - began, ended - began))
