@@ -12,9 +12,9 @@ from analyzer.detect.columns import Array, Columns, Field
 from analyzer.detect.hosts.members import HostMeasure, Past, Row, sample
 from analyzer.window import Floats, Ints
 
-TREES, SAMPLES = 32, 64
+TREES, SAMPLES = 24, 32
 MOST_ROWS = 4_096
-LAID = {"feature": np.int16, "left": np.int32, "right": np.int32, "threshold": np.float32, "length": np.float32}
+LAID = {"feature": np.int8, "left": np.int16, "right": np.int16, "threshold": np.float32, "length": np.float16}
 
 
 class Forest:

@@ -17,7 +17,8 @@ from analyzer.window import Bools, Floats, Ints
 
 DAY = 86400.0
 HUGE = 1e30  # larger samples are taken as this: sums of them stay finite
-CALIBRATE, CALIBRATE_LEAST = 40_000, 900  # newest rows of all hosts together, and of each, that are judged again for their scale
+CALIBRATE, MOST, LEAST = 40_000, 4_000, 900  # rows of the past that are judged again for the figures' scales: of all hosts, of each
+STRETCH, WARM_UP = 450, 50  # in such stretches; their first rows only warm up what remembers
 BLAME_HALF = 2.0  # minutes, and at least as many rows
 BLAME_MOST = np.float32(50.0)  # usual sizes; beyond it everything is equally to blame
 BREAK, BREAK_ROWS = 1800.0, 5  # a longer gap, in seconds and in rows, is forgotten
@@ -86,11 +87,11 @@ class Group:
             else:
                 member.shared = like.members[kind].shared
             member.adapt(past, everyone)
-        newest = past.last(max(CALIBRATE // len(self), CALIBRATE_LEAST))
-        figures, used = np.zeros((len(self), len(newest), len(self.members))), self.combined.used
-        for at in range(len(newest)):
-            figures[:, at] = self._measure(newest.row(at), used)
-        self.combined.fit(figures[:, newest.skip :], everyone)
+        rows, warm = judged_again(len(past), len(self))
+        figures = np.zeros((len(self), len(rows), len(self.members)))
+        for i, at in enumerate(rows.tolist()):
+            figures[:, i] = self._measure(past.row(at), self.combined.used)
+        self.combined.fit(figures[:, ~warm], everyone)
         self.last = float(times[-1])
 
     def due(self, now: float) -> bool:
@@ -206,3 +207,15 @@ class Group:
         calm = Row(row.now, row.usual, row.usual, np.zeros_like(row.left), row.seen, row.count)
         for _ in range(WARM):
             self._measure(calm)
+
+
+def judged_again(past: int, hosts: int) -> tuple[Ints, Bools]:
+    """Rows of the past to judge again, in stretches spread over all of it, the newest row last; and which of them only warm up."""
+    wanted = max(min(past // 4, MOST, CALIBRATE // max(hosts, 1)), LEAST)
+    if past <= wanted:
+        return np.arange(past, dtype=np.int64), np.arange(past) < min(WARM_UP, past // 4)
+    stretches = max(1, round(wanted / STRETCH))
+    length = wanted // stretches + WARM_UP
+    ends = np.linspace(past / stretches, past, stretches).astype(np.int64)
+    rows = np.maximum(ends[:, None] - length, 0) + np.arange(length)
+    return np.minimum(rows, past - 1).ravel(), np.tile(np.arange(length) < WARM_UP, stretches)
