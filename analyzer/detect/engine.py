@@ -351,8 +351,9 @@ class Engine:
         if muted is not None:
             mask &= ~muted
             daily &= ~muted
-        episode = (f.now - self.c["onset"] > EPISODE) & (self.c["known"] > DAY) & (not past)
-        self._learn_tails(j, mask, np.where(episode, 0.1, 1.0))
+        age = np.nan_to_num(f.now - self.c["onset"])
+        episode = (age > EPISODE) & (self.c["known"] > DAY) & (not past)
+        self._learn_tails(j, mask, np.where(episode, np.minimum(0.1, (EPISODE / np.maximum(age, EPISODE)) ** 2), 1.0))
         for detector in self.members.values():
             detector.learn(f, mask)
         self.baseline.learn(f, mask, calm=mask & ~episode)
@@ -371,7 +372,8 @@ class Engine:
     def _learn_tails(self, j: Judged, mask: Bools, weight: Floats) -> None:
         """Tails learn from the side that matters, once the spread they are measured in is known.
 
-        weight : a long episode counts little: its minutes are one event, not many, and a slow leak must not move its own edge.
+        weight : a long episode counts little, and less the longer it is, so that all of it stays one event: its minutes are not
+        many, and a slow leak must not move its own edge.
         """
         f = j.frame
         settled = mask & (self.c["spread_n"] > 3600.0) & (f.settled >= 1.0)

@@ -17,6 +17,7 @@ from analyzer.config import load
 from analyzer.pipeline import Cycle
 from service.app import running
 from tests.analyzer.double import double
+from tests.analyzer.reports import opened
 
 
 def settings(url, folder, **sections):
@@ -247,3 +248,29 @@ def test_row_37_a_bad_configuration_ends_with_2_and_names_the_place(tmp_path, te
     assert result.exit_code == 2
     assert said in result.stderr
     assert "Traceback" not in result.stderr
+
+
+async def test_what_people_say_counts_from_the_next_column_on_survives_a_restart_and_is_taken_back(tmp_path):
+    edges = {("web-01", "cpu"): 1.25}
+    async with at_work(tmp_path) as at:
+        await at.service.store.put_report(opened(at=time.time()))
+        async with at.client.post(f"{at.url}/api/v1/incidents/inc1/feedback", json={"verdict": "wrong"}) as reply:
+            assert reply.status == 200
+        assert at.service.analyzer.cycle.people().verdicts.edges == edges
+        assert at.metric("openmanager_feedback_verdicts", verdict="wrong") == 1
+    async with at_work(tmp_path) as at:
+        assert at.service.analyzer.cycle.people().verdicts.edges == edges
+        assert at.metric("openmanager_feedback_edges_moved") == 1
+        async with at.client.delete(f"{at.url}/api/v1/incidents/inc1/feedback") as reply:
+            assert reply.status == 200
+        assert at.service.analyzer.cycle.people().verdicts.edges == {}
+        assert at.metric("openmanager_feedback_edges_moved") == 0
+
+
+async def test_silences_are_asked_for_where_alertmanagers_are_configured(tmp_path):
+    reached = {"alertmanagers": [{"url": "http://127.0.0.1:1"}]}
+    async with at_work(tmp_path, alerting=reached) as at:
+        assert at.metric("openmanager_analyzer_silence_reads_total", outcome="failed") >= 1
+        assert at.service.analyzer.cycle.people().silences.all == ()
+    async with at_work(tmp_path, alerting=reached | {"silences": False}) as at:
+        assert at.metric("openmanager_analyzer_silence_reads_total", outcome="failed") == 0
