@@ -89,6 +89,7 @@ class Judge:
 
     def __init__(self, signals: tuple[str, ...]) -> None:
         self.matrices = Matrices(signals)
+        self._follows: dict[tuple[tuple[bool, bool, bool], tuple[int, int]], Floats] = {}
 
     def weigh(self, symptoms: Symptoms, graph: Graph, hosts: Iterable[str], habits: Iterable[str] = ()) -> Verdict:
         """Merit of every kind on the given hosts.
@@ -200,13 +201,18 @@ class Judge:
         m, (below, column) = self.matrices, place
         if a == b:
             return m.own[below][:, column]
-        weight = np.zeros(len(KINDS))
-        if b in graph.dependents(a):
+        near = graph.relation(a, b)
+        known = self._follows.get((near, place))
+        if known is not None:
+            return known
+        weight, (dependent, beside, peer) = np.zeros(len(KINDS)), near
+        if dependent:
             weight = m.up[below][:, column]
-        if b in graph.beside(a):
+        if beside:
             weight = np.where(weight > 0, weight, 0.8 * m.down[below][:, column])
-        if b in graph.peers(a):
+        if peer:
             weight = np.where(weight > 0, weight, 0.8 * m.peers[below][:, column])
+        self._follows[near, place] = weight
         return weight
 
     def evidence(self, symptoms: Symptoms, graph: Graph, host: str, kind: str) -> float:

@@ -24,7 +24,7 @@ class Graph:
         self.topology, self.hosts, self.roles = topology, hosts, roles
         self.at: Mapping[str, int] = {host: i for i, host in enumerate(hosts)}
         self._near: dict[tuple[str, int], dict[int, int]] = {}
-        self._beside: dict[int, Ints] = {}
+        self._beside: dict[int, tuple[Ints, frozenset[int]]] = {}
         self._peers: dict[int, Ints] = {}
         self._role = np.unique(np.array(roles, object).astype(str), return_inverse=True)[1] if roles else np.zeros(0, np.int64)
 
@@ -61,11 +61,18 @@ class Graph:
 
     def beside(self, host: int) -> Ints:
         """What its dependents need besides it: their other dependencies feel it too. int64 [n]."""
-        if host in self._beside:
-            return self._beside[host]
-        near = {n for d in self.dependents(host) for n in self.dependencies(d)} | set(self.dependencies(host))
-        found = self._beside[host] = np.array(sorted(near - {host} - set(self.dependents(host))), np.int64)
-        return found
+        return self._besides(host)[0]
+
+    def _besides(self, host: int) -> tuple[Ints, frozenset[int]]:
+        if host not in self._beside:
+            near = {n for d in self.dependents(host) for n in self.dependencies(d)} | set(self.dependencies(host))
+            found = frozenset(near - {host} - set(self.dependents(host)))
+            self._beside[host] = np.array(sorted(found), np.int64), found
+        return self._beside[host]
+
+    def relation(self, a: int, b: int) -> tuple[bool, bool, bool]:
+        """Whether another host b needs a, is needed beside a, has a's role."""
+        return b in self.dependents(a), b in self._besides(a)[1], self.roles[a] != "" and self.roles[a] == self.roles[b]
 
     def peers(self, host: int) -> Ints:
         """Others in the same role. int64 [n]."""
