@@ -5,6 +5,7 @@ found is on disk before it is sent; a column is done wholly or not at all, whate
 """
 
 import asyncio
+import gc
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
@@ -88,6 +89,7 @@ class Runner:
         while True:
             try:
                 await self.resume.catch_up(await self._source_now())
+                gc.freeze()  # tables and modules stay: the collector need not walk them in the middle of a cycle
                 return
             except SourceError as error:
                 await self._away(str(error))

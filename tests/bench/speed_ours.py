@@ -3,6 +3,7 @@
 In: the folder of `speed_data`. Out: one line of JSON. Times are CPU of this process.
 """
 
+import gc
 import json
 import sys
 import time
@@ -66,6 +67,7 @@ def main(folder: Path) -> None:
     cycle = make_cycle()
     out = {"series": len(table), "hosts": len(table.hosts), "idle_mb": rss()}
     out |= bootstrap(cycle, table, folder)
+    gc.freeze()  # as the service does once it has learned
     out |= live(cycle, table, folder)
     out |= state(cycle, len(table))
     if (folder / "picked.json").exists():
