@@ -12,6 +12,8 @@ import numpy as np
 
 from analyzer.window import Bools, Series
 
+WILD = frozenset("*?[")
+
 
 class Window(Protocol):
     """A span of time and who it is for; the configuration's own record fits."""
@@ -51,11 +53,18 @@ def active(windows: Iterable[Window], now: float) -> list[Window]:
 def muted(windows: Iterable[Window], series: Series, now: float) -> Bools:
     """For every row: is it inside a window at `now`? bool [series]."""
     rows = np.zeros(len(series), bool)
+    wanted: dict[tuple[str, ...], set[str]] = {}
     for window in active(windows, now):
-        hosts = np.array([fnmatchcase(host, window.host or "*") for host in series.hosts], bool)
-        hit = hosts[series.host] if len(hosts) else rows.copy()
-        wanted: tuple[str, ...] = getattr(window, "signals", ())
-        if wanted:
-            hit &= np.array([alias in wanted for alias in series.signals], bool)[series.signal]
+        wanted.setdefault(tuple(getattr(window, "signals", ())), set()).add(window.host or "*")
+    for signals, hosts in wanted.items():
+        hit = _among(series.hosts, hosts)[series.host] if series.hosts else rows.copy()
+        if signals:
+            hit &= np.array([alias in signals for alias in series.signals], bool)[series.signal]
         rows |= hit
     return rows
+
+
+def _among(hosts: tuple[str, ...], wanted: set[str]) -> Bools:
+    """Which hosts are named, or fit a pattern: a thousand names cost no more than one, so only patterns are tried one by one."""
+    patterns = [name for name in wanted if not WILD.isdisjoint(name)]
+    return np.array([host in wanted or any(fnmatchcase(host, pattern) for pattern in patterns) for host in hosts], bool)

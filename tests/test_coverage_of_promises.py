@@ -259,6 +259,9 @@ ROWS = {
     """),
     31: ("samples of every kind: a finite score or none", """
         threats/test_row_31_samples.py::test_any_samples_give_finite_scores_or_none
+        analyzer/test_bad_input.py::test_the_cycle_takes_any_samples_at_any_times
+        analyzer/test_bad_input.py::test_nonsense_pages_nobody_unless_nothing_else_comes_any_more
+        analyzer/test_bad_input.py::test_any_history_is_learned_from
         threats/test_row_31_samples.py::test_an_hour_of_nonsense_does_not_change_what_is_usual
         threats/test_row_31_samples.py::test_repeated_and_unsorted_times_change_nothing
         analyzer/detect/test_engine.py::test_any_input_gets_a_finite_score_or_none
@@ -270,6 +273,9 @@ ROWS = {
         analyzer/sources/test_prometheus_replies.py::test_unsorted_doubled_and_stray_points_find_their_place
     """),
     32: ("series without end: capped, evicted, counted", """
+        analyzer/detect/test_room.py::test_series_silent_for_hours_make_room_for_new_ones
+        analyzer/detect/test_room.py::test_series_that_were_there_a_while_ago_are_not_pushed_out
+        analyzer/test_bad_input.py::test_series_that_come_and_go_by_the_thousand_stay_within_the_bound
         threats/test_row_32_churn.py::test_series_that_come_and_go_stay_within_the_cap_and_drop_out_of_metrics
         analyzer/sources/test_prometheus_replies.py::test_known_series_are_not_pushed_out_by_new_ones
         analyzer/sources/test_prometheus_replies.py::test_series_that_went_make_room

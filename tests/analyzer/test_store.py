@@ -207,6 +207,17 @@ async def test_what_people_said_outlives_the_retention_until_it_is_undone(tmp_pa
         assert await store.feedback("inc1") == []
 
 
+async def test_feedback_of_before_it_moved_anything_is_kept_and_moves_nothing(tmp_path):
+    old = sqlite3.connect(tmp_path / "openmanager.sqlite")
+    old.executescript(f"{MIGRATIONS[0]}; PRAGMA user_version=1")
+    old.execute("INSERT INTO feedback (incident, time, verdict, note) VALUES ('inc1', ?, 'wrong', 'a drill')", (NOW,))
+    old.commit()
+    old.close()
+    async with opened_store(tmp_path) as store:
+        assert await store.feedback("inc1") == [(NOW, "wrong", "a drill", None)]
+        assert await store.verdicts() == []
+
+
 async def test_windows_and_verdicts_are_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(queries, "MOST_WINDOWS", 2)
     monkeypatch.setattr(queries, "MOST_VERDICTS", 2)
