@@ -57,8 +57,8 @@ lock: ## write the locks anew from pyproject.toml and requirements-dev.in
 check-compat: servers ## FROM=folder: the node-mixin on our host and fleet, and node_exporter beside ours
 	$(BIN)/python -m tests.bench.check_compat --from $(or $(FROM),$(SHARED)/design/samples)
 
-bench-faults: setup ## SEEDS= KINDS=: planted faults found, named, and in what time; quiet weeks
-	$(BIN)/python -m tests.bench.faults $(if $(SEEDS),--seeds $(SEEDS)) $(if $(KINDS),--kinds $(KINDS))
+bench-faults: setup ## SEEDS= KINDS= CYCLE=seconds: planted faults found, named, and in what time; quiet weeks
+	$(BIN)/python -m tests.bench.faults $(if $(SEEDS),--seeds $(SEEDS)) $(if $(KINDS),--kinds $(KINDS)) $(if $(CYCLE),--step $(CYCLE))
 
 .bench/.made: tests/bench/requirements-peers.txt
 	@test -x .bench/bin/python || $(PYTHON) -m venv .bench

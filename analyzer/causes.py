@@ -23,6 +23,7 @@ MOST_ELSEWHERE = 4.0  # being felt by many is not more certain than being felt b
 FIRST = 0.4  # what having begun first is worth
 HABIT = 1.6  # what having come at this hour before is worth to a batch job
 LEAST_CORE = 0.3
+UNNAMED = 0.6  # the most that can be sure of a failure that has no name
 COVER = 2.0  # what it costs to leave all that an incident is made of unexplained
 MOST_PEAK = 3.0
 NO_MORE_VISITORS = 1.5
@@ -267,7 +268,7 @@ def _sum(pair: tuple[Floats, Floats], above: Floats, below: Floats, *, cap: floa
 
 
 def ranked(merit: dict[Hypothesis, float], most: int = 4) -> list[tuple[Hypothesis, float]]:
-    """Hypotheses by confidence (softmax of merit), the best first."""
+    """Hypotheses by confidence (softmax of merit), the best first; that no kind fits better makes "unknown" no certainty."""
     keys = [key for key, value in merit.items() if value > NEVER / 2]
     if not keys:
         return []
@@ -275,7 +276,7 @@ def ranked(merit: dict[Hypothesis, float], most: int = 4) -> list[tuple[Hypothes
     share = np.exp((values - values.max()) / TEMPERATURE)
     share /= share.sum()
     order = np.argsort(-share, kind="stable")[:most]
-    return [(keys[i], float(share[i])) for i in order.tolist()]
+    return [(keys[i], float(share[i]) * (UNNAMED if keys[i][1] == "unknown" else 1.0)) for i in order.tolist()]
 
 
 def cause(hypothesis: Hypothesis, confidence: float, symptoms: Symptoms, scores: Scores, graph: Graph) -> Cause:

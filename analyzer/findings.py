@@ -178,6 +178,16 @@ class Findings:
         edge: Floats = self.policy.open_score * (1.0 + self.policy.youth * np.where(self.track.up, 0.0, young))
         return edge
 
+    def _together(self, scores: Scores, above: Bools) -> Floats:
+        """How many signals of the same host are beyond their edge and worth a word, at least 1: float64 [series]. What shows in
+        several places at once is no chance, and need not last as long.
+        """
+        counts = above & (self.track.above > 0)
+        pairs = np.unique(np.stack([scores.series.host[counts], scores.series.signal[counts]]), axis=1)
+        hosts = np.bincount(pairs[0], minlength=len(scores.series.hosts) or 1)
+        together: Floats = np.maximum(hosts[scores.series.host], 1).astype(np.float64)
+        return together
+
     def _explain_silence(self, lines: list[Suppression], scores: Scores, above: Bools, quiet: Bools, size: Bools) -> None:
         """Lines for what is above the threshold but does not count."""
         shut = above & ~self.track.open
@@ -189,9 +199,9 @@ class Findings:
     def _open(self, lines: list[Suppression], scores: Scores, score: Floats, quiet: Bools) -> None:
         track, policy = self.track, self.policy
         edge = self._edge(scores)
+        together = self._together(scores, score > edge)
         with np.errstate(invalid="ignore", divide="ignore"):
-            need = np.clip(policy.hold / (score / edge) ** 2, policy.sharp_hold, policy.hold)
-        need = np.where(score > policy.sharp_score, policy.sharp_hold, need)
+            need = np.clip(policy.hold / (score / edge) ** 2 / together, policy.sharp_hold, policy.hold)
         ripe = (score > edge) & (track.above >= np.fmax(need, 1e-9)) & ~track.open & ~quiet
         early = ripe & (scores.ready < policy.ready_min) & ~track.up
         for row in np.flatnonzero(early).tolist():

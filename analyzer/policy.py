@@ -15,8 +15,8 @@ class Policy:
     ----------
     open_score, close_score : a finding opens above the one and closes below the other.
     youth : by so much further out a finding opens on a series of which nothing is known yet; less as more of it is seen.
-    hold : how long a score must stay just above `open_score`; a stronger one less, by its square.
-    sharp_score, sharp_hold : above the one the other is enough, and it is the least.
+    hold : how long a score must stay just above `open_score`; a stronger one less, by its square, and one that other signals of the
+        same host bear out less, by their number. sharp_hold : the least.
     resolve_after : how long a score must stay below `close_score`.
     gone_after : a finding whose series sends nothing for so long ends as "gone".
     max_gap : the most that one step may count as time seen; a pause or a moved clock is not evidence.
@@ -44,8 +44,7 @@ class Policy:
     close_score: float = 0.6
     youth: float = 1.0
     hold: float = 120.0
-    sharp_score: float = 2.0
-    sharp_hold: float = 45.0
+    sharp_hold: float = 15.0
     resolve_after: float = 300.0
     gone_after: float = 3600.0
     max_gap: float = 180.0
@@ -56,7 +55,7 @@ class Policy:
     together: float = 900.0
     quiet_after: float = 300.0
     cooldown: float = 3600.0
-    settle: float = 30.0
+    settle: float = 15.0
     doubt: float = 420.0
     reroot_hold: float = 180.0
     page_confidence: float = 0.5
@@ -74,8 +73,7 @@ class Policy:
     fleet_share: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0 < self.close_score <= self.open_score <= self.sharp_score:
-            given = f"{self.close_score}, {self.open_score}, {self.sharp_score}"
-            raise ValueError(f"0 < close_score <= open_score <= sharp_score must hold, not {given}")
+        if not 0 < self.close_score <= self.open_score:
+            raise ValueError(f"0 < close_score <= open_score must hold, not {self.close_score}, {self.open_score}")
         if min(self.hold, self.resolve_after, self.quiet_after, self.cooldown, self.settle) < 0:
             raise ValueError("hold, resolve_after, quiet_after, cooldown and settle are seconds, 0 or more")

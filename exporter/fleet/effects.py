@@ -18,6 +18,7 @@ from exporter.fleet.faults import Fault
 from exporter.fleet.noise import Floats
 
 WARM = 1000.0  # seconds until a server that has started is as it was; not more than the tail of a crash
+COMING = (0.0, 5.0, 15.0, 30.0, 60.0)  # seconds after an edge: counters must not be a minute behind what gauges show
 NIC = 125e6  # bytes a second of a 1 Gbit/s link
 
 
@@ -241,10 +242,10 @@ def of(faults: Sequence[tuple[Fault, Place]], size: int, times: Floats) -> Effec
 
 
 def edges(faults: Sequence[tuple[Fault, Place]], since: float, until: float) -> npt.NDArray[np.float64]:
-    """Times in (since, until) at which something begins or ends at once."""
+    """Times in (since, until) at which something begins or ends at once, and those at which to look again how far it came."""
     found: set[float] = set()
     for fault, place in faults:
         for begin, end in fault.runs(since, until):
-            found.update((begin, end))
+            found.update(at + after for at in (begin, end) for after in COMING)
         found.update(restarts(fault, place))
     return np.array(sorted(t for t in found if since < t < until), dtype=np.float64)

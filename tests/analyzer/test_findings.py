@@ -55,6 +55,22 @@ def test_a_much_stronger_score_needs_less_time():
     assert [f.signal for f in got[-1]] == ["cpu"]
 
 
+def test_what_shows_in_three_signals_of_a_host_at_once_needs_a_third_of_the_time():
+    table = series("web-1", signals=("cpu", "load", "memory"))
+    all_off = calm(table)
+    for signal in ("cpu", "load", "memory"):
+        all_off = strange(all_off, "web-1", signal, score=1.05)
+    got = run(fresh(hold=120), calm(table), *[all_off] * 8, every=15.0)
+    assert [len(found) for found in got].index(3) == 3
+
+
+def test_many_mounts_of_one_signal_are_one_witness():
+    rows = [("disk", "web-1", "web", (("instance", "web-1"), ("mountpoint", f"/{i}"))) for i in range(4)]
+    table = Series.build(rows)
+    got = run(fresh(hold=120), calm(table), *[strange(calm(table), "web-1", "disk", score=1.02)] * 5, every=15.0)
+    assert got[-1] == []
+
+
 def test_a_finding_stays_open_between_the_two_thresholds():
     middle = strange(calm(TABLE), "web-1", "cpu", score=0.8)
     got = run(fresh(hold=120), calm(TABLE), HIGH, HIGH, *[middle] * 30)

@@ -32,6 +32,7 @@ HOUR = 3600.0
 CHUNK = 6 * HOUR
 START = 1_760_313_600.0  # a Monday, 00:00 UTC
 SHIPPED = [*planting.KINDS, *planting.HIDDEN]
+SHARP = ("cpu_runaway", "disk_slow", "network_saturation", "packet_loss", "steal", "cache_stampede", "db_slow", "crash")
 PAIRS = (
     ("db_slow", "memory_leak"), ("cpu_runaway", "disk_fill"), ("packet_loss", "crash"), ("disk_slow", "cpu_runaway"),
     ("network_saturation", "steal"), ("traffic_surge", "memory_leak"), ("cache_stampede", "disk_fill"), ("clock_skew", "db_slow"),
@@ -64,19 +65,19 @@ class Outcome:
 
 
 class Live:
-    """The service's cycle over one fleet, a week already learned."""
+    """The service's cycle over one fleet, a week already learned; without the models of whole servers, which page nobody."""
 
     def __init__(self, fleet: Fleet, *, step: float, history_days: int = 7, jobs: Sequence[Fault] = ()) -> None:
         known = {s.alias: s for s in fleet.signals}
         policy = Policy()
         self.fleet, self.step = fleet, step
         self.cycle = Cycle(
-            known, engine=Engine(known), forecaster=Forecaster(known), findings=Findings(known, policy),
+            known, engine=Engine(known, host_detectors={}), forecaster=Forecaster(known), findings=Findings(known, policy),
             incidents=Incidents(known, policy),
         )  # fmt: skip
         self.told: dict[str, Told] = {}
         self.kept: list[Incident] = []
-        self.cycle.bootstrap(fleet.window(START - history_days * DAY, START, step, jobs))
+        self.cycle.bootstrap(fleet.window(START - history_days * DAY, START, max(step, 60.0), jobs))
 
     def run(self, begin: float, end: float, faults: Sequence[Fault]) -> Iterator[list[Report]]:
         """Reports of [begin, end), a chunk at a time."""
@@ -176,6 +177,8 @@ def table(outcomes: Iterable[Outcome], *, detail: bool) -> str:
         groups[outcome.fault.kind].append(outcome)
         if not benign:
             groups["all, alone" if not outcome.together else "all, overlapping"].append(outcome)
+            if outcome.fault.kind in SHARP:
+                groups["sharp kinds"].append(outcome)
             groups["severity " + ("0.3-0.5" if outcome.fault.severity < 0.5 else "0.5-1")].append(outcome)
     for kind, found in sorted(groups.items(), key=lambda item: (item[0] not in SHIPPED, item[0])):
         hit = [o for o in found if o.pages]
@@ -243,8 +246,9 @@ def with_faults(seed: int, kinds: Sequence[str], days: float, step: float, *, pa
     outcomes, false = judge(planted, live)
     sigma, mixin = rivals.ThreeSigma(), rivals.Mixin()
     for at in np.arange(START - DAY, START + days * DAY, CHUNK):
-        sigma.take(fleet.window(at, at + CHUNK, step, faults))
-        mixin.take(fleet.window(at, at + CHUNK, step, faults))
+        window = fleet.window(at, at + CHUNK, step, faults)
+        sigma.take(window)
+        mixin.take(window)
     for outcome in outcomes:
         end = outcome.fault.start + outcome.fault.duration_seconds
         outcome.sigma = sigma.first(outcome.fault.server, outcome.fault.start, end) - outcome.fault.start
@@ -306,6 +310,17 @@ def tell(told: Iterable[Told]) -> str:
     return "\n".join(lines)
 
 
+@dataclass
+class Quiet:
+    """What was said in weeks without faults: host-weeks, and alarms of ours and of the rivals in them."""
+
+    weeks: float = 0.0
+    pages: list[Told] = field(default_factory=list)
+    why: Counter[str] = field(default_factory=Counter)
+    sigma: float = 0.0
+    mixin: float = 0.0
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line."""
     args = _arguments().parse_args(argv)
@@ -326,22 +341,45 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"pages that belong to no fault: {len(false)} in {host_weeks:.0f} host-weeks ({20 * len(false) / host_weeks:.2f} in 20)"
         )
         print(tell(false))
-    if args.quiet_weeks > 0:
-        report_quiet(args)
+    calm = without_faults(args) if args.quiet_weeks > 0 else Quiet()
+    if calm.weeks:
+        pages = len(calm.pages)
+        print(f"quiet: {pages} pages in {calm.weeks:.0f} host-weeks = {20 * pages / calm.weeks:.2f} in 20 host-weeks")
+        print(f"  not paged: {dict(calm.why.most_common(12))}")
+        print(tell(calm.pages))
+    print(beside(outcomes, calm))
 
 
-def report_quiet(args: argparse.Namespace) -> None:
-    """Weeks without faults, printed."""
-    pages: list[Told] = []
-    reasons: Counter[str] = Counter()
-    weeks, sigma, mixin = 0.0, 0.0, 0.0
+def without_faults(args: argparse.Namespace) -> Quiet:
+    """Weeks without faults on fleets of their own."""
+    all_of = Quiet()
     for seed in range(args.first_seed, args.first_seed + args.seeds):
-        found, why, more, s, m = quiet(100 + seed, args.quiet_weeks, args.step)
-        pages, reasons, weeks, sigma, mixin = pages + found, reasons + why, weeks + more, sigma + s, mixin + m
-    print(f"quiet: {len(pages)} pages in {weeks:.0f} host-weeks = {20 * len(pages) / weeks:.2f} in 20 host-weeks")
-    print(f"  3-sigma: {sigma / weeks:.1f} alarms a server and week; node-mixin: {mixin / weeks:.2f}")
-    print(f"  not paged: {dict(reasons.most_common(12))}")
-    print(tell(pages))
+        found, why, weeks, sigma, mixin = quiet(100 + seed, args.quiet_weeks, args.step)
+        all_of.pages += found
+        all_of.why += why
+        all_of.weeks, all_of.sigma, all_of.mixin = all_of.weeks + weeks, all_of.sigma + sigma, all_of.mixin + mixin
+    return all_of
+
+
+def beside(outcomes: Iterable[Outcome], calm: Quiet) -> str:
+    """One row for ours and for each rival: harmful faults found, delay of the sharp ones, alarms a server and quiet week."""
+    harmful = [o for o in outcomes if o.fault.kind not in BENIGN_KINDS]
+    rows = [f"{'':12}{'found':>7}{'root':>6}{'kind':>6}{'sharp p50 s':>13}{'false alarms a server and week':>32}"]
+    for name, alarms in (("openmanager", len(calm.pages)), ("3-sigma", calm.sigma), ("node-mixin", calm.mixin)):
+        delays = {id(o): o.delay if name == "openmanager" else o.sigma if name == "3-sigma" else o.mixin for o in harmful}
+        found = [o for o in harmful if np.isfinite(delays[id(o)])]
+        sharp = [delays[id(o)] for o in found if o.fault.kind in SHARP]
+        ours = (_percent(o.root for o in harmful), _percent(o.kind for o in harmful)) if name == "openmanager" else ("-", "-")
+        p50 = f"{np.median(sharp):.0f}" if sharp else "-"
+        rate = f"{alarms / calm.weeks:.2f}" if calm.weeks else "-"
+        rows.append(f"{name:12}{_percent(o in found for o in harmful):>7}{ours[0]:>6}{ours[1]:>6}{p50:>13}{rate:>32}")
+    return "\n".join(rows)
+
+
+def _percent(flags: Iterable[bool]) -> str:
+    """Share of what is true; "-" of nothing."""
+    values = list(flags)
+    return f"{100 * sum(values) / len(values):.0f}%" if values else "-"
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -351,7 +389,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--kinds", default="", help="comma-separated; all when empty")
     parser.add_argument("--weeks", type=float, default=2.0, help="weeks with faults for each seed; 0 = none")
     parser.add_argument("--quiet-weeks", type=float, default=4.0, help="weeks without faults for each seed; 0 = none")
-    parser.add_argument("--step", type=float, default=60.0, help="seconds between cycles")
+    parser.add_argument("--step", type=float, default=60.0, help="seconds between cycles; 15 as in the demo")
     parser.add_argument("--no-pairs", action="store_true", help="no two faults at once")
     parser.add_argument("--detail", action="store_true", help="name what went wrong")
     return parser

@@ -150,7 +150,7 @@ class HostModel:
             return False
         self._series, self._said = series, None
         known = {name for g in self.groups for name in g.names} | set(self.young)
-        if set(series.hosts) - known:  # going through all series is for when somebody is new
+        if self.detectors and set(series.hosts) - known:  # going through all series is for when somebody is new
             self.young |= {h.name: (now, 0) for h in hosts_of(series, usable(series)) if h.name not in known}
         there = set(series.hosts)
         self.young = {name: at for name, at in self.young.items() if name in there}
