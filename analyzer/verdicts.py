@@ -75,11 +75,12 @@ class Verdicts:
         """How much further out 1.0 lies, float64 [series]; None = nowhere."""
         if not self.edges:
             return None
-        out = np.ones(len(series))
+        hosts, signals = ({name: i for i, name in enumerate(names)} for names in (series.hosts, series.signals))
+        factors = np.ones((len(hosts), len(signals)))
         for (host, signal), factor in self.edges.items():
-            if host in series.hosts and signal in series.signals:
-                out[(series.host == series.hosts.index(host)) & (series.signal == series.signals.index(signal))] = factor
-        return out
+            if host in hosts and signal in signals:
+                factors[hosts[host], signals[signal]] = factor
+        return factors[series.host, series.signal]
 
     def expected(self, host: str, kind: str, signal: str, now: float) -> bool:
         """Whether people said that this comes at this hour of this weekday."""
