@@ -8,7 +8,7 @@ WORKERS ?= 2
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo test test-unit test-long check format lock clean check-compat bench-faults bench-speed bench-fleet bench-host bench-read bench-accuracy
+.PHONY: help setup servers demo test test-unit test-long check format lock clean check-compat bench-faults bench-speed bench-fleet bench-host bench-read bench-accuracy bench-members
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -78,6 +78,9 @@ bench-read: setup ## decoding what Prometheus answers
 
 bench-accuracy: setup ## labelled server metrics (DATA=folder SETS=asd,smd,nab), ours beside peers
 	$(BIN)/python -m tests.bench.accuracy --data $(or $(DATA),$(SHARED)/data) --score $(or $(SCORE),$(SHARED)/tools/score)$(if $(SETS), --sets $(SETS))
+
+bench-members: setup ## which detectors of whole servers earn their place (DATA=folder; about 10 min)
+	$(BIN)/python -m tests.bench.members --data $(or $(DATA),$(SHARED)/data) --score $(or $(SCORE),$(SHARED)/tools/score) --cache .bench/members
 
 clean: ## what make made, and the demo's data
 	rm -rf $(VENV) .demo .bench .mypy_cache .ruff_cache build *.egg-info

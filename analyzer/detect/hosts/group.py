@@ -17,7 +17,11 @@ from analyzer.window import Bools, Floats, Ints
 
 DAY = 86400.0
 HUGE = 1e30  # larger samples are taken as this: sums of them stay finite
-CALIBRATE, MOST, LEAST = 40_000, 4_000, 900  # rows of the past that are judged again for the figures' scales: of all hosts, of each
+CALIBRATE, MOST, LEAST = (
+    40_000,
+    12_000,
+    900,
+)  # rows of the past that are judged again for the figures' scales: of all hosts, of each
 STRETCH, WARM_UP = 450, 50  # in such stretches; their first rows only warm up what remembers
 BLAME_HALF = 2.0  # minutes, and at least as many rows
 BLAME_MOST = np.float32(50.0)  # usual sizes; beyond it everything is equally to blame
@@ -75,8 +79,11 @@ class Group:
         self.c.grow(len(names))
         self.c["rows"] = rows
 
-    def fit(self, times: Floats, x: Floats, like: "Group | None" = None) -> None:
-        """Learn from the past, x float64 [hosts, time, slots]; the shared part is taken from `like` where there is one."""
+    def fit(self, times: Floats, x: Floats, like: "Group | None" = None, most: int = MOST) -> None:
+        """Learn from the past, x float64 [hosts, time, slots]; the shared part is taken from `like` where there is one.
+
+        most : rows to judge again; edges of normal that are passed once in days want thousands, many groups have not the time.
+        """
         self._standardise(x)
         past = self._past(times, x)
         everyone = np.arange(len(self), dtype=np.int64)
@@ -87,7 +94,7 @@ class Group:
             else:
                 member.shared = like.members[kind].shared
             member.adapt(past, everyone)
-        rows, warm = judged_again(len(past), len(self))
+        rows, warm = judged_again(len(past), len(self), most)
         figures = np.zeros((len(self), len(rows), len(self.members)))
         for i, at in enumerate(rows.tolist()):
             figures[:, i] = self._measure(past.row(at), self.combined.used)
@@ -209,9 +216,9 @@ class Group:
             self._measure(calm)
 
 
-def judged_again(past: int, hosts: int) -> tuple[Ints, Bools]:
+def judged_again(past: int, hosts: int, most: int) -> tuple[Ints, Bools]:
     """Rows of the past to judge again, in stretches spread over all of it, the newest row last; and which of them only warm up."""
-    wanted = max(min(past // 4, MOST, CALIBRATE // max(hosts, 1)), LEAST)
+    wanted = max(min(most, CALIBRATE // max(hosts, 1)), LEAST)
     if past <= wanted:
         return np.arange(past, dtype=np.int64), np.arange(past) < min(WARM_UP, past // 4)
     stretches = max(1, round(wanted / STRETCH))

@@ -12,7 +12,7 @@ import numpy as np
 
 from analyzer.detect.columns import Array, StateError
 from analyzer.detect.frame import Frame
-from analyzer.detect.hosts.group import Group
+from analyzer.detect.hosts.group import MOST, Group
 from analyzer.detect.hosts.members import HostDetector, sample
 from analyzer.detect.hosts.past import Kept
 from analyzer.detect.hosts.shape import MOST_GROUPS, Host, Slot, common_slots, grouped, hosts_of, placed, usable
@@ -91,8 +91,9 @@ class HostModel:
         hosts = [h for h in hosts_of(self._series, self._rows_of_young()) if h.name in ready]
         for name in set(ready) - {h.name for h in hosts}:  # they have lost their combination
             del self.young[name]
-        for key, some in grouped(hosts, MOST_GROUPS - len(self.groups)):
-            self._learn(key, some)
+        groups = grouped(hosts, MOST_GROUPS - len(self.groups))
+        for key, some in groups:
+            self._learn(key, some, MOST // len(groups))
             self._grow_up(some, now)
             if not self.catching_up:
                 break
@@ -169,8 +170,11 @@ class HostModel:
             self._young_rows = rows[np.isin(self._series.host[rows], names)]
         return self._young_rows
 
-    def _learn(self, key: str, hosts: Sequence[Host]) -> None:
-        """Learn some hosts that are alike: into the group that is there already, if it knows more than they do, else anew."""
+    def _learn(self, key: str, hosts: Sequence[Host], most: int) -> None:
+        """Learn some hosts that are alike: into the group that is there already, if it knows more than they do, else anew.
+
+        most : rows that may be judged again.
+        """
         names = [h.name for h in hosts]
         for group in self.groups:
             group.drop(names)
@@ -182,7 +186,7 @@ class HostModel:
         teachers = [hosts[i] for i in sample(len(hosts), TEACHERS).tolist()] if like is None else []
         rest = [h for h in hosts if h not in teachers]
         for block in [teachers, *(rest[i : i + BLOCK] for i in range(0, len(rest), BLOCK))]:
-            made = self._made(key, block, like) if block else None
+            made = self._made(key, block, like, most) if block else None
             if made is None:
                 continue
             if like is None:
@@ -206,7 +210,7 @@ class HostModel:
         times, _ = self.kept.matrix(np.zeros(0, np.int64))
         return float(times[-1] - max(times[0], self.young[host.name][0])) if len(times) else 0.0
 
-    def _made(self, key: str, hosts: Sequence[Host], like: Group | None) -> Group | None:
+    def _made(self, key: str, hosts: Sequence[Host], like: Group | None, most: int) -> Group | None:
         """A group of these hosts; None where too little of them was kept."""
         slots = common_slots(hosts) if like is None else like.slots
         if not slots:
@@ -223,7 +227,7 @@ class HostModel:
         hosts, rows, x = [h for h, e in zip(hosts, enough.tolist(), strict=True) if e], rows[enough], x[enough]
         group = Group(key, slots, spacing, self.detectors)
         group.begin([h.name for h in hosts], rows)
-        group.fit(times, x, like)
+        group.fit(times, x, like, most)
         return group
 
     def _say(self, now: float, series: Series) -> HostScores:
