@@ -17,11 +17,7 @@ from analyzer.window import Bools, Floats, Ints
 
 DAY = 86400.0
 HUGE = 1e30  # larger samples are taken as this: sums of them stay finite
-CALIBRATE, MOST, LEAST = (
-    40_000,
-    12_000,
-    900,
-)  # rows of the past that are judged again for the figures' scales: of all hosts, of each
+CALIBRATE, MOST, LEAST = 40_000, 12_000, 900  # rows of the past that are judged again, for scales and edges: of all hosts, of each
 STRETCH, WARM_UP = 450, 50  # in such stretches; their first rows only warm up what remembers
 BLAME_HALF = 2.0  # minutes, and at least as many rows
 BLAME_MOST = np.float32(50.0)  # usual sizes; beyond it everything is equally to blame

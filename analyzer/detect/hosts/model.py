@@ -24,8 +24,10 @@ VERSION = 1
 SPACING = 60.0  # least seconds between two rows
 STAGES = (4 * 3600.0, 12 * 3600.0, 86400.0)  # how much of a host was seen when it is learned, again, and for good
 LEAST_ROWS, JOIN_ROWS = 60, 24  # that a model needs, and a host that joins one
-TEACHERS = 32  # hosts of a group that the shared part is learned from
-BLOCK = 64  # hosts that are learned at once
+BLOCK, CELLS = (
+    64,
+    3_000_000,
+)  # hosts, and samples, that are learned from at once; the shared part is learned from the first such block
 
 
 class HostModel:
@@ -183,9 +185,10 @@ class HostModel:
         like = next((g for g in self.groups if g.key == key and g.span >= min(span, STAGES[-1]) * 0.9), None)
         if like is not None:
             hosts = [h for h in hosts if 2 * len(set(like.slots) & set(h.rows)) >= len(like.slots)]
-        teachers = [hosts[i] for i in sample(len(hosts), TEACHERS).tolist()] if like is None else []
+        size = min(max(CELLS // max(self.kept.columns * max((len(h.rows) for h in hosts), default=1), 1), 1), BLOCK)
+        teachers = [hosts[i] for i in sample(len(hosts), size).tolist()] if like is None else []
         rest = [h for h in hosts if h not in teachers]
-        for block in [teachers, *(rest[i : i + BLOCK] for i in range(0, len(rest), BLOCK))]:
+        for block in [teachers, *(rest[i : i + size] for i in range(0, len(rest), size))]:
             made = self._made(key, block, like, most) if block else None
             if made is None:
                 continue
@@ -207,8 +210,8 @@ class HostModel:
                 self.young[host.name] = (now, 0)
 
     def _seen(self, host: Host) -> float:
-        times, _ = self.kept.matrix(np.zeros(0, np.int64))
-        return float(times[-1] - max(times[0], self.young[host.name][0])) if len(times) else 0.0
+        first, last = self.kept.span
+        return max(last - max(first, self.young[host.name][0]), 0.0)
 
     def _made(self, key: str, hosts: Sequence[Host], like: Group | None, most: int) -> Group | None:
         """A group of these hosts; None where too little of them was kept."""

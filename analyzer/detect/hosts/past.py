@@ -42,6 +42,17 @@ class Kept:
         """Bytes held."""
         return sum(s.values.nbytes for s in self.stretches) + self.first.nbytes
 
+    @property
+    def columns(self) -> int:
+        """How many moments are kept."""
+        return sum(len(s.times) for s in self.stretches)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The first and the last moment; nothing is (0, 0)."""
+        self._close()
+        return (float(self.stretches[0].times[0]), float(self.stretches[-1].times[-1])) if self.stretches else (0.0, 0.0)
+
     def add(self, times: Floats, rows: Ints, values: Floats) -> None:
         """A stretch of the past: values float64 [rows, time]."""
         self._close()
