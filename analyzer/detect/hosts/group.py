@@ -17,8 +17,8 @@ from analyzer.window import Bools, Floats, Ints
 
 DAY = 86400.0
 HUGE = 1e30  # larger samples are taken as this: sums of them stay finite
-CALIBRATE, MOST, LEAST = 40_000, 12_000, 900  # rows of the past that are judged again, for scales and edges: of all hosts, of each
-STRETCH, WARM_UP = 450, 50  # in such stretches; their first rows only warm up what remembers
+CALIBRATE, MOST, LEAST = 40_000, 12_000, 900  # rows judged again for the scales: of all hosts, of all groups, of each group
+STRETCH, WARM_UP, WARM_FIRST = 450, 100, 200  # in such stretches; their first rows only warm up what remembers
 BLAME_HALF = 2.0  # minutes, and at least as many rows
 BLAME_MOST = np.float32(50.0)  # usual sizes; beyond it everything is equally to blame
 BREAK, BREAK_ROWS = 1800.0, 5  # a longer gap, in seconds and in rows, is forgotten
@@ -216,7 +216,7 @@ def judged_again(past: int, hosts: int, most: int) -> tuple[Ints, Bools]:
     """Rows of the past to judge again, in stretches spread over all of it, the newest row last; and which of them only warm up."""
     wanted = max(min(most, CALIBRATE // max(hosts, 1)), LEAST)
     if past <= wanted:
-        return np.arange(past, dtype=np.int64), np.arange(past) < min(WARM_UP, past // 4)
+        return np.arange(past, dtype=np.int64), np.arange(past) < min(WARM_FIRST, past // 4)
     stretches = max(1, round(wanted / STRETCH))
     length = wanted // stretches + WARM_UP
     ends = np.linspace(past / stretches, past, stretches).astype(np.int64)
