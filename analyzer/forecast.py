@@ -10,41 +10,61 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from analyzer.detect.band import widen
+from analyzer.detect.codes import decode
 from analyzer.detect.columns import Array, Columns, Field, StateError
-from analyzer.detect.experts import EXPERTS, PLAIN, SEASONAL, SLOT, WEEK_SLOTS, Array32, Recent, forecasts, look, pool
-from analyzer.detect.limits import Trend, choose, crossing, gate, trend
+from analyzer.detect.experts import (
+    DAY_SLOTS,
+    EXPERTS,
+    HALF,
+    PLAIN,
+    SEASONAL,
+    SLOT,
+    WEEK_SLOTS,
+    Array32,
+    Levels,
+    Origin,
+    forecasts,
+    levels,
+    look,
+    pool,
+)
+from analyzer.detect.limits import SPANS, Moves, Trend, choose, crossing, gate, trend
 from analyzer.detect.profile import sorted_median
 from analyzer.detect.rules import Rules
 from analyzer.detect.table import Table
+from analyzer.detect.week import FIELDS as WEEK_FIELDS
+from analyzer.detect.week import Week
 from analyzer.records import Forecast
 from analyzer.signals import Signal
 from analyzer.window import Bools, Floats, Ints, Series, Window
 
 __all__ = ["Forecaster", "StateError", "forecast_rows"]
 
-VERSION = 1
+VERSION = 2
 HUGE = 1e30  # nobody measures so much: such a sample is none
 TRACKED = (3600.0, 21600.0, 86400.0)  # horizons whose record is kept; others lean on the nearest
-MEMORY_HOURS = 96.0  # memory of an expert's record
-COVER = 0.9
-STEP = 0.3  # of the mean residual, how far one miss moves its side of the band
+MEMORY = 224.0  # of an expert's record, in forecasts judged: a week
+TAILS = (0.05, 0.05, 0.047)  # beyond each side of the 90 % band, aimed at; errors a day ahead come in runs
 MINUTES = 32
+NEWEST = 15  # minutes whose median is the level of now: what swings within a quarter of an hour is no level
+CALM = 5  # minutes whose median a trend starts from
 LONGEST = 7 * 86400.0
-FIELDS = {
-    "ring": Field(np.nan, (WEEK_SLOTS,), np.float32),
-    "day": Field(np.nan, (96,), np.float32),
+SCALED = {  # kept in units of the scale of each series
     "error": Field(np.nan, (len(TRACKED), len(EXPERTS)), np.float32),
     "miss": Field(np.nan, (len(TRACKED),), np.float32),  # mean absolute residual of the pool
     "band": Field(np.nan, (len(TRACKED), 2), np.float32),  # quantiles of its residual
+    "move": Field(np.nan, (), np.float32),  # mean absolute change from slot to slot
+}
+FIELDS = {
+    **WEEK_FIELDS,
+    **SCALED,
     "recent": Field(np.nan, (MINUTES,), np.float32),  # one sample a minute
-    "sum": Field(0.0),
-    "n": Field(0.0),
     "last": Field(np.nan),
-    "judged": Field(0.0, (len(TRACKED),), np.float32),  # how often
-    "move": Field(np.nan),  # mean absolute change from slot to slot
-    "held": Field(0.0),
-    "open": Field(0.0),
     "seen": Field(np.nan),
+    "judged": Field(0.0, (len(TRACKED),), np.float32),  # how often
+    "held": Field(0.0, (), np.float32),
+    "open": Field(0.0, (), np.int8),
 }
 
 
@@ -72,8 +92,15 @@ class Forecaster:
 
     def _start(self) -> None:
         self.c, self.table = Columns(FIELDS), Table()
+        self.week = Week(self.c, SCALED)
+        self._fresh()
         self.rules = Rules.of(self.table.series, self.signals)
         self.slot, self.minute, self.last, self.spoke = -1, -1, -np.inf, -np.inf
+
+    def _fresh(self) -> None:
+        """Forget what was worked out of the weeks: they have changed."""
+        self._known: Levels | None = None
+        self._week: tuple[Ints, Bools, Floats, Moves] | None = None
 
     @property
     def series(self) -> Series:
@@ -115,13 +142,16 @@ class Forecaster:
         pick = np.arange(len(self.table)) if rows is None else rows
         series = self.table.series if rows is None else self.table.series.take(rows)
         tau = (now + self.offset) / SLOT
-        recent, ring, day = self._now(now, pick), self.c["ring"][pick], self.c["day"][pick]
+        x, zero = self._level(now, pick), self.week.units(np.zeros(len(pick)), pick)
+        ring, day = (self.c[name] if rows is None else self.c[name][rows] for name in ("ring", "day"))
+        origin = Origin(
+            tau, ring, day, self.week.units(x, pick), self._levels() if rows is None else levels(ring, day, self.slot - 1), zero
+        )
         shape = (len(pick), len(horizons))
         yhat, lower, upper = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
         for j, h in enumerate(horizons):
-            at = _nearest(h)
-            made = forecasts(ring, day, tau, min(h, LONGEST) / SLOT, recent)
-            yhat[:, j] = pool(made, self.c["error"][pick, at].T)
+            made = forecasts(origin, min(h, LONGEST) / SLOT)
+            yhat[:, j] = self.week.values(pool(made, self.c["error"][pick, _nearest(h)].T), pick)
             low, high = self._width(h, pick)
             lower[:, j], upper[:, j] = yhat[:, j] + low, yhat[:, j] + high
         until = self._limits(now, tau, pick, horizons, (yhat, lower, upper))
@@ -153,6 +183,7 @@ class Forecaster:
         rows, fresh = self.table.rows(series, room=self.max_series - len(self.table))
         if len(fresh):
             self.c.grow(len(fresh))
+            self._fresh()
             self.rules = Rules.of(self.table.series, self.signals)
         return rows
 
@@ -162,86 +193,76 @@ class Forecaster:
         slot = math.floor((now + self.offset) / SLOT)
         if slot != self.slot and self.slot >= 0:
             self._close()
+            self.week.skip(self.slot + 1, slot - 1)
         self.slot, self.last = slot, now
         minute = math.floor(now / 60.0)
         if minute != self.minute:
             gone = range(self.minute + 1, minute + 1) if 0 <= minute - self.minute < MINUTES else range(MINUTES)
             c["recent"][:, [m % MINUTES for m in gone]] = np.nan
             self.minute = minute
-        c["recent"][seen, minute % MINUTES] = x[seen].astype(np.float32)
-        c["sum"][seen] += x[seen]
-        c["n"][seen] += 1.0
-        c["last"][seen] = x[seen]
+        self.week.meet(x)
+        np.copyto(c["recent"][:, minute % MINUTES], x, where=seen, casting="same_kind")
+        np.copyto(c["last"], x, where=seen)
         c["seen"][seen] = now
 
     def _close(self) -> None:
-        """The open slot is over: once an hour see who was right, then write it and bring the median day up to date."""
+        """The open slot is over: see who was right, one horizon every quarter of an hour, then write down how the slot ended."""
         c, s = self.c, self.slot
-        some = c["n"] > 0
-        mean = np.divide(c["sum"], c["n"], out=np.full(len(some), np.nan), where=some).astype(np.float32)
-        if s % 4 == 3 and some.any():
-            self._judge(np.where(some, c["last"], np.nan).astype(np.float32))
-        before = c["ring"][:, (s - 1) % WEEK_SLOTS]
-        step = np.abs(mean - before).astype(np.float64)
-        fresh = np.isfinite(step)
-        c["move"][fresh] = np.where(np.isnan(c["move"]), step, c["move"] + 0.02 * (step - c["move"]))[fresh]
-        c["ring"][some, s % WEEK_SLOTS] = mean[some]
-        c["sum"][:], c["n"][:] = 0.0, 0.0
-        self._refresh(s % 96)
+        inside = c["seen"] >= s * SLOT - self.offset
+        first, last = math.ceil((s * SLOT - self.offset) / 60.0), self.minute
+        if inside.any():
+            drawn = min(first + s // len(TRACKED) * 7 % NEWEST, last)  # every minute of the hour has its turn: some things beat
+            share = ((drawn + 0.5) * 60.0 + self.offset) / SLOT - s
+            self._judge(s % len(TRACKED), np.where(inside, self._sample(first, drawn), np.nan), s + max(share, HALF))
+        before = decode(np.ascontiguousarray(c["ring"][:, (s - 1) % WEEK_SLOTS]))
+        x = np.where(inside, self._median(first, last), np.nan)
+        x = np.where(inside & np.isnan(x), c["last"], x)
+        step = np.abs(self.week.units(x) - before)
+        moved = np.where(np.isnan(c["move"]), step, c["move"] + np.float32(0.02) * (step - c["move"]))
+        np.copyto(c["move"], moved, where=np.isfinite(step))
+        self.week.write(s, x)
+        self._fresh()
 
-    def _refresh(self, slot: int) -> None:
-        """The median of the last seven days at this time, neighbours included."""
-        cells = [(d * 96 + slot + o) % WEEK_SLOTS for d in range(7) for o in (-1, 0, 1)]
-        self.c["day"][:, slot] = sorted_median(self.c["ring"][:, cells])
+    def _median(self, first: int, last: int, pick: Ints | slice = slice(None)) -> Floats:
+        """Median of the samples of these minutes, both included: float64 [picked], NaN = none."""
+        return sorted_median(self.c["recent"][pick][:, np.arange(first, last + 1) % MINUTES]).astype(np.float64)
 
-    def _judge(self, x: Array32) -> None:
-        """What would have been forecast for this moment, and how wrong it would have been."""
-        c, tau = self.c, float(self.slot + 1)
-        for j, h in enumerate(TRACKED):
-            ahead = h / SLOT
-            made = forecasts(c["ring"], c["day"], tau - ahead, ahead, self._then(self.slot - int(ahead)))
-            residual = x - pool(made, c["error"][:, j].T)
-            rate = np.float32(1.0) / np.minimum(c["judged"][:, j] + 1, np.float32(MEMORY_HOURS))
-            self._widen(j, residual, rate)
-            c["judged"][np.isfinite(residual), j] += 1
-            wrong = np.abs(made - x).T
-            fresh = np.isfinite(wrong)
-            error = c["error"][:, j]
-            moved = np.where(np.isnan(error), wrong, error + rate[:, None] * (wrong - error))
-            error[fresh] = moved[fresh]
+    def _sample(self, first: int, minute: int) -> Floats:
+        """The sample of a minute, or the next before it down to `first`: float64 [series], NaN = none."""
+        x = np.full(len(self.c), np.nan)
+        for m in range(first, minute + 1):
+            sample = self.c["recent"][:, m % MINUTES]
+            np.copyto(x, sample, where=np.isfinite(sample))
+        return x
 
-    def _widen(self, j: int, residual: Array32, rate: Array32) -> None:
-        """Move the band of one horizon: a miss moves its side out, a hit pulls both in a little."""
-        c, ok = self.c, np.isfinite(residual)
-        miss, size = c["miss"][:, j], np.abs(residual)
-        begins = ok & np.isnan(miss)
-        miss[begins] = size[begins]
-        bounded = np.minimum(size, 6 * miss + np.float32(1e-12))
-        miss[ok] += (rate * (bounded - miss))[ok]
-        tail = (1.0 - COVER) / 2.0
-        for side, sign in ((0, -1.0), (1, 1.0)):
-            q = c["band"][:, j, side]
-            q[begins] = (sign * 2.0 * size)[begins]
-            out = sign * residual > sign * q
-            q[ok] += (sign * STEP * miss * (out / tail - 1.0) * tail)[ok]
+    def _judge(self, j: int, x: Floats, tau: float) -> None:
+        """What would have been forecast for the moment `tau` at one horizon, and how wrong it would have been.
 
-    def _then(self, slot: int) -> Recent:
-        """What was recent when `slot` had just ended."""
-        ring = self.c["ring"]
-        return Recent(ring[:, slot % WEEK_SLOTS], _mean([ring[:, (slot - k) % WEEK_SLOTS] for k in range(4)]))
+        tau : in slots, in the second half of the open one: for the first the cell before would be asked, and that knows today.
+        """
+        c, ahead = self.c, TRACKED[j] / SLOT
+        then, zero = tau - ahead, self.week.units(np.zeros(len(x)))
+        known = levels(c["ring"], c["day"], self.slot - int(ahead) - 1)
+        made = forecasts(Origin(then, c["ring"], c["day"], look(c["ring"], then - HALF), known, zero), ahead)
+        truth, error = self.week.units(x), c["error"][:, j]
+        residual = truth - pool(made, error.T)
+        rate = np.float32(1.0) / np.minimum(c["judged"][:, j] + 1, np.float32(MEMORY))
+        widen(c["miss"][:, j], c["band"][:, j], residual, rate, TAILS[j])
+        c["judged"][np.isfinite(residual), j] += 1
+        wrong = np.abs(made - truth).T
+        moved = np.where(np.isnan(error), wrong, error + rate[:, None] * (wrong - error))
+        np.copyto(error, moved, where=np.isfinite(wrong))
 
-    def _now(self, now: float, pick: Ints) -> Recent:
-        """What is recent: the open quarter of an hour, completed with the one before."""
-        c, ring = self.c, self.c["ring"]
-        share = np.float32((now + self.offset) / SLOT - self.slot if self.slot >= 0 else 0.0)
-        share = np.clip(share, np.float32(0.05), np.float32(1.0))
-        n = c["n"][pick]
-        mean = np.divide(c["sum"][pick], n, out=np.full(len(pick), np.nan), where=n > 0).astype(np.float32)
-        before = ring[pick, (self.slot - 1) % WEEK_SLOTS]
-        last = np.where(np.isnan(mean), before, np.where(np.isnan(before), mean, share * mean + (1 - share) * before))
-        last = np.where(np.isnan(last), c["last"][pick].astype(np.float32), last)
-        hour = _mean([last, *[ring[pick, (self.slot - k) % WEEK_SLOTS] for k in range(1, 4)]])
-        return Recent(last, hour)
+    def _level(self, now: float, pick: Ints) -> Floats:
+        """The level of now: float64 [picked]; of series silent for a quarter of an hour the last sample."""
+        x = self._median(self.minute - NEWEST + 1, self.minute, pick)
+        return np.where(np.isnan(x), self.c["last"][pick], x)
+
+    def _levels(self) -> Levels:
+        """What changes slowly, of all series: worked out once a slot."""
+        if self._known is None:
+            self._known = levels(self.c["ring"], self.c["day"], self.slot - 1)
+        return self._known
 
     def _width(self, h: float, pick: Ints) -> tuple[Floats, Floats]:
         """Lower and upper half of the band at a horizon: between the tracked ones, wider beyond, guessed where nothing is known."""
@@ -249,10 +270,11 @@ class Forecaster:
         marks = np.log(TRACKED)
         j = min(int(np.searchsorted(marks, log, side="right")) - 1, len(TRACKED) - 2)
         share = (log - marks[j]) / (marks[j + 1] - marks[j])
-        a, b = self.c["band"][pick, j].astype(np.float64), self.c["band"][pick, j + 1].astype(np.float64)
+        scale = self.c["scale"][pick]
+        a, b = self.c["band"][pick, j] * scale[:, None], self.c["band"][pick, j + 1] * scale[:, None]
         mixed = np.where(np.isnan(b), a, np.where(np.isnan(a), b, a + share * (b - a)))
         beyond = 1.0 + 0.1 * max(h / TRACKED[-1] - 1.0, 0.0)
-        move, last = np.nan_to_num(self.c["move"][pick]), np.abs(np.nan_to_num(self.c["last"][pick]))
+        move, last = np.nan_to_num(self.c["move"][pick]) * scale, np.abs(np.nan_to_num(self.c["last"][pick]))
         guess = 3.0 * move * math.sqrt(max(h, SLOT) / SLOT) + 0.02 * last
         low = np.where(np.isnan(mixed[:, 0]), -guess, np.minimum(mixed[:, 0], 0.0) * beyond)
         high = np.where(np.isnan(mixed[:, 1]), guess, np.maximum(mixed[:, 1], 0.0) * beyond)
@@ -270,18 +292,17 @@ class Forecaster:
         found, season, x = self._trend(tau, rows)
         limit = self.rules.limit[rows]
         rising = limit > x
-        towards = np.where(rising, found.slope, -found.slope) > 0
-        sure = found.sure & towards & np.isfinite(x)
-        is_open = self._gate(now, rows, sure)
+        towards = (np.where(rising, found.slope, -found.slope) > 0) & np.isfinite(x)
+        is_open = self._gate(now, rows, found.sure & towards, found.likely & towards)
         grid = np.linspace(0.0, min(max(horizons), LONGEST), 97)[1:]
-        wave = np.stack([look(self.c["day"], tau + h / SLOT, rows) for h in grid], axis=1).astype(np.float64)
-        wave = np.where(season[:, None], np.nan_to_num(wave - look(self.c["day"], tau, rows)[:, None].astype(np.float64)), 0.0)
+        usual = np.stack([look(self.c["day"], tau + h / SLOT, rows) for h in (0.0, *grid)], axis=1).astype(np.float64)
+        wave = np.where(season[:, None], np.nan_to_num(usual[:, 1:] - usual[:, :1]), 0.0) * self.c["scale"][rows][:, None]
         for k, lean in enumerate((0.0, 1.645, -1.645)):
             slope = found.slope + np.where(rising, lean, -lean) * found.error
             when = crossing(x[:, None] + wave + slope[:, None] * grid, grid, limit, rising)
-            out[k][at] = np.where(is_open & sure, when, np.nan)
+            out[k][at] = np.where(is_open & towards, when, np.nan)
         out[2][at] = np.where(np.isnan(out[2][at]) & ~np.isnan(out[0][at]), grid[-1], out[2][at])
-        follow = is_open & sure
+        follow = is_open & towards
         for j, h in enumerate(horizons):
             wave_at = wave[:, min(int(np.searchsorted(grid, h)), len(grid) - 1)]
             moved = x + wave_at + found.slope * h
@@ -290,33 +311,44 @@ class Forecaster:
                 figure[at, j] += shift
         return out
 
-    def _gate(self, now: float, rows: Ints, sure: Bools) -> Bools:
+    def _gate(self, now: float, rows: Ints, sure: Bools, likely: Bools) -> Bools:
         """Move the gate of these rows by the time since the last forecast."""
         dt = float(np.clip(now - self.spoke, 0.0, 300.0)) if np.isfinite(self.spoke) else 120.0
         self.spoke = max(self.spoke, now)
-        held, is_open = gate(self.c["held"][rows], self.c["open"][rows] > 0, sure, dt)
+        was_open = self.c["open"][rows] > 0
+        held, is_open = gate(self.c["held"][rows], was_open, sure | (was_open & likely), dt)
         self.c["held"][rows], self.c["open"][rows] = held, is_open
         return is_open
 
     def _trend(self, tau: float, rows: Ints) -> tuple[Trend, Bools, Floats]:
         """Trend of the series with limits, without their usual day where that explains them; and the value they have now."""
         c = self.c
-        error = c["error"][rows, 1]
-        best_seasonal = np.min(np.where(np.isnan(error), np.inf, error)[:, list(SEASONAL)], axis=1)
-        best_plain = np.min(np.where(np.isnan(error), np.inf, error)[:, list(PLAIN)], axis=1)
-        season = best_seasonal < best_plain
+        season, past, moves = self._past(rows)
         ages = np.arange(MINUTES - 1, -1, -1)
         minutes = c["recent"][rows][:, (self.minute - ages) % MINUTES].astype(np.float64)
-        slots = c["ring"][rows][:, (self.slot - np.arange(24, 0, -1)) % WEEK_SLOTS].astype(np.float64)
-        usual_min = np.stack([look(c["day"], tau - a * 60.0 / SLOT, rows) for a in ages], axis=1)
-        usual_slot = np.stack([look(c["day"], self.slot - a + 0.5, rows) for a in range(24, 0, -1)], axis=1)
-        minutes_off = np.where(season[:, None], minutes - usual_min, minutes)
-        slots_off = np.where(season[:, None], slots - usual_slot, slots)
-        miss = np.nan_to_num(c["miss"][rows].astype(np.float64))
-        found = choose(trend(minutes_off, 60.0, 0.5 * miss[:, 0]), trend(slots_off, SLOT, 0.7 * miss[:, 1]))
-        newest = sorted_median(minutes[:, -5:].astype(np.float32)).astype(np.float64)
-        x = np.where(np.isnan(newest), c["last"][rows], newest)
-        return found, season, x
+        newest = sorted_median(minutes[:, -CALM:].astype(np.float32)).astype(np.float64)
+        usual = self.week.values(np.stack([look(c["day"], tau - a * 60.0 / SLOT, rows) for a in ages], axis=1), rows)
+        off = np.where(season[:, None], minutes - usual, minutes)
+        found = [trend(off, 60.0, moves.falls[:, 0], moves.rises[:, 0])]
+        found += [trend(past[:, -n:], SLOT, moves.falls[:, k], moves.rises[:, k]) for k, n in enumerate(SPANS) if k]
+        best = choose(found)
+        late = np.where(best.likely, best.slope, 0.0) * (CALM - 1) / 2.0 * 60.0  # since the middle of those minutes
+        return best, season, np.where(np.isnan(newest), c["last"][rows], newest + late)
+
+    def _past(self, rows: Ints) -> tuple[Bools, Floats, Moves]:
+        """The week of these rows, worked out once a slot: whether their usual day explains them; the levels, oldest first, without
+        that day where it does, float64 [rows, slots]; and how far they moved.
+        """
+        if self._week is not None and np.array_equal(rows, self._week[0]):
+            return self._week[1:]
+        error = np.where(np.isnan(self.c["error"][rows, 1]), np.inf, self.c["error"][rows, 1])
+        season: Bools = np.min(error[:, list(SEASONAL)], axis=1) < np.min(error[:, list(PLAIN)], axis=1)
+        at = self.slot - np.arange(WEEK_SLOTS, 0, -1)
+        usual = np.where(season[:, None], decode(self.c["day"][rows][:, at % DAY_SLOTS]), np.float32(0.0))
+        units = (decode(self.c["ring"][rows][:, at % WEEK_SLOTS]) - usual).astype(np.float64)
+        past = units * self.c["scale"][rows][:, None]
+        self._week = (rows, season, past, Moves.of(past[:, : -SPANS[1]]))
+        return self._week[1:]
 
     def _forget(self) -> None:
         """Drop series that sent nothing for long, when they are many."""
@@ -327,6 +359,7 @@ class Forecaster:
         if gone.any() and gone.sum() > max(0.02 * len(gone), 64):
             keep = np.flatnonzero(~gone)
             self.c.take(keep)
+            self._fresh()
             self.table.take(keep)
             self.rules = Rules.of(self.table.series, self.signals)
 

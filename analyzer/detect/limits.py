@@ -1,7 +1,8 @@
-"""Time until a limit: a robust trend that has to be steady, larger than the usual wander, and stay so, before anything is said.
+"""Time until a limit: a trend that is steady, and larger than anything that the series ever took back, before a word is said.
 
-In: recent deviations of the few series that have a limit. Out: slopes with errors, and a gate with hysteresis. The slope is the
-median of differences over half the window (after Theil 1950 and Sen 1968, at linear cost).
+In: recent levels of the few series that have a limit. Out: slopes with errors, and a gate with hysteresis. What swings, wanders or
+is cleared now and then falls as far as it rises; what leaks does not. The slope is that of block medians (after Tukey's resistant
+line, 1977), at linear cost.
 """
 
 from dataclasses import dataclass
@@ -13,41 +14,72 @@ from numpy.typing import NDArray
 from analyzer.detect.profile import sorted_median
 from analyzer.window import Bools, Floats
 
-OPEN_SECONDS, MOST_SECONDS = 480.0, 1200.0
-STEADY = 0.85  # share of the differences that go the same way
-WANDER = 1.5  # times the usual error of a forecast over that time
+OPEN_SECONDS, MOST_SECONDS = 480.0, 1800.0
+SPANS = (2, 8, 24, 96)  # slots over which a trend may show: half an hour to a day
+BLOCKS = 4
+SHARE = 0.15  # of the whole move that each step from block to block makes at least
+BEYOND = 1.25  # times the largest move back
+SCATTERS = 3.0  # standard errors of the move, at least
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trend:
-    """Slope and its standard error in units per second, and whether it is one at all; float64 and bool [series]."""
+    """Slope and its standard error in units per second, float64 [series].
+
+    sure : it is one; likely : it goes on, if it was one before. bool [series].
+    """
 
     slope: Floats
     error: Floats
     sure: Bools
+    likely: Bools
 
 
-def trend(values: NDArray[Any], spacing: float, wander: Floats) -> Trend:
-    """The trend of evenly spaced values [series, n], NaN = no sample; `wander` [series]: what such a stretch usually moves."""
-    half = values.shape[1] // 2
-    step = values[:, half : 2 * half] - values[:, :half]
-    span = half * spacing
-    middle = sorted_median(step.astype(np.float32)).astype(np.float64)
-    spread = 1.4826 * sorted_median(np.abs(step - middle[:, None]).astype(np.float32)).astype(np.float64)
-    n = np.isfinite(step).sum(axis=1)
-    error = spread / np.sqrt(np.maximum(n / 4.0, 1.0))  # neighbours are alike: a quarter of them counts
-    same = (np.sign(step) == np.sign(middle)[:, None]).sum(axis=1) / np.maximum(n, 1)
-    sure = (n >= 0.6 * half) & (same >= STEADY) & (np.abs(middle) > 3.0 * error) & (np.abs(middle) > WANDER * wander)
-    return Trend(middle / span, error / span, sure & np.isfinite(middle) & (middle != 0))
+@dataclass(frozen=True, slots=True, eq=False)
+class Moves:
+    """The largest falls and rises of a week over each of SPANS, float64 [series, spans], both positive."""
+
+    falls: Floats
+    rises: Floats
+
+    @classmethod
+    def of(cls, past: NDArray[Any]) -> "Moves":
+        """past : levels of a week, oldest first [series, slots], NaN = none."""
+        falls, rises = np.zeros((len(past), len(SPANS))), np.zeros((len(past), len(SPANS)))
+        for k, span in enumerate(SPANS):
+            move = past[:, span:] - past[:, :-span]
+            rises[:, k] = np.fmax.reduce(move, axis=1, initial=0.0)
+            falls[:, k] = -np.fmin.reduce(move, axis=1, initial=0.0)
+        return cls(falls, rises)
 
 
-def choose(short: Trend, long: Trend) -> Trend:
-    """The short trend where it is sure, otherwise the long one unless the short one contradicts it."""
-    against = np.sign(short.slope) * np.sign(long.slope) < 0
-    slope = np.where(short.sure, short.slope, long.slope)
-    error = np.where(short.sure, short.error, long.error)
-    sure: Bools = short.sure | (long.sure & ~against)
-    return Trend(slope, error, sure)
+def trend(values: NDArray[Any], spacing: float, falls: Floats, rises: Floats) -> Trend:
+    """The trend of evenly spaced values [series, n], NaN = no sample; falls, rises [series]: the largest over this span."""
+    n = values.shape[1] // BLOCKS * BLOCKS
+    recent = values[:, -n:].reshape(len(values), BLOCKS, n // BLOCKS)
+    level = np.stack([sorted_median(recent[:, b].astype(np.float32)) for b in range(BLOCKS)], axis=1).astype(np.float64)
+    step = np.diff(level, axis=1)
+    whole, seconds = level[:, -1] - level[:, 0], (n - n // BLOCKS) * spacing
+    slope = whole / seconds
+    line = level.mean(axis=1)[:, None] + slope[:, None] * spacing * (np.arange(n) - (n - 1) / 2.0)
+    off = np.abs(values[:, -n:] - line)
+    scatter = 1.4826 * sorted_median(off.astype(np.float32)).astype(np.float64)
+    error = 2.0 * scatter / np.sqrt(n / BLOCKS)  # of the difference of two block medians
+    size = np.abs(whole)
+    steady = (step * np.sign(whole)[:, None] >= SHARE * size[:, None]).all(axis=1) & (size > SCATTERS * error) & (size > 0)
+    back = np.where(whole > 0, falls, rises)
+    return Trend(slope, error / seconds, steady & (np.abs(slope) * n * spacing > BEYOND * back), steady)
+
+
+def choose(trends: list[Trend]) -> Trend:
+    """The trend whose slope is known best of those that are sure; where none is, of those that are likely."""
+    best = trends[0]
+    for t in trends[1:]:
+        finer = (t.error < best.error) | ~best.likely
+        better = np.where(t.sure == best.sure, t.likely & finer, t.sure)
+        slope, error = np.where(better, t.slope, best.slope), np.where(better, t.error, best.error)
+        best = Trend(slope, error, best.sure | t.sure, best.likely | t.likely)
+    return best
 
 
 def crossing(paths: Floats, ahead: Floats, limit: Floats, rising: Bools) -> Floats:

@@ -97,6 +97,67 @@ def test_daily_rise_is_not_a_way_to_the_limit():
     assert np.isnan([t.until_limit[0] for t in told]).all()
 
 
+def wandering():
+    """Six days of memory near its limit: it wanders and comes back. Times and values [1, time]."""
+    at, rng = times(START, START + 6 * DAY), np.random.default_rng(3)
+    steps = np.zeros(len(at))
+    for i, push in enumerate(0.002 * rng.standard_normal(len(at) - 1), 1):
+        steps[i] = 0.99 * steps[i - 1] + push
+    return at, np.clip(0.93 + steps, 0, 1)[None]
+
+
+def test_memory_that_stays_near_its_limit_has_none_in_sight():
+    at, values = wandering()
+    assert np.isnan([t.until_limit[0] for t in until(at, values, 240)]).all()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_noise_near_the_limit_changes_its_mind_once_at_most(seed):
+    at = times(START, START + 4 * DAY)
+    values = 0.95 + 0.01 * np.random.default_rng(seed).standard_normal((1, len(at)))
+    told = np.isfinite([t.until_limit[0] for t in until(at, values, 240)])
+    assert np.abs(np.diff(told.astype(int))).sum() <= 1
+
+
+def test_a_clean_leak_over_three_hours_is_found_live_and_in_rows():
+    at, values = filling(180, rate=0.25 / 180)
+    left = (1.0 - values[0, -1]) / (0.25 / 180) * 60
+    assert until(at, values, 180)[-1].until_limit[0] == pytest.approx(left, rel=0.15)
+    rows = forecast_rows(at[-180:], values[:, -180:], HOURS, high=(1.0,), limits=(1.0,))
+    assert rows.until_limit[0] == pytest.approx(left, rel=0.15)
+    assert rows.until_limit_low[0] <= rows.until_limit[0] <= rows.until_limit_high[0]
+
+
+def test_a_new_constant_is_expected_two_days_after_it_moved():
+    at = times(START, START + 3 * DAY, 300.0)
+    values = np.where(at < START + DAY, 0.3, 0.7)[None]
+    assert learned(values, at).forecast(at[-1], HOURS).yhat[0].tolist() == pytest.approx([0.7] * 3, abs=1e-3)
+
+
+def test_what_beats_within_the_quarter_is_not_taken_for_its_last_sample():
+    at = times(START, START + 5 * DAY, 300.0)
+    values = np.tile([0.4, 0.4, 0.18], len(at) // 3)[None]
+    assert learned(values, at).forecast(at[-1], HOURS).yhat[0].tolist() == pytest.approx([0.4] * 3, abs=0.01)
+
+
+def test_any_horizon_up_to_seven_days():
+    at = times(START, START + 6 * DAY, 300.0)
+    made = learned(day(at, n=2), at).forecast(at[-1], (1800.0, 3 * DAY, 7 * DAY))
+    assert np.isfinite(made.yhat).all() and (made.upper > made.lower).all()
+
+
+def test_state_is_little_more_than_a_kilobyte_a_series():
+    at = times(START, START + 3600.0)
+    assert learned(day(at, n=50), at).nbytes / 50 <= 1200
+
+
+def test_large_numbers_keep_their_small_changes():
+    at = times(START, START + 3 * DAY, 300.0)
+    made = learned(16e9 + 1e6 * day(at, n=1), at, signal="bytes").forecast(at[-1], HOURS)
+    expected = 16e9 + 1e6 * (0.4 + 0.15 * np.sin(2 * np.pi * (at[-1] + np.array(HOURS)) / DAY))
+    assert np.abs(made.yhat - expected).max() < 6e4
+
+
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
 def test_chunks_do_not_change_forecasts(chunk):
     at = times(START, START + DAY, 300.0)
