@@ -44,6 +44,7 @@ RECENT = 2 * 86400.0  # and this much of its end as it is
 EPISODE = 600.0  # a deviation older than this is one event, however many samples it has
 NAMED = 1000  # of the series that found no room, so many are known by name
 LENT_READY = 0.5  # of a series that is judged by what its peers lend it: enough to be heard
+STRANGE_DAY = 0.7  # what is known of weekdays is worth so much on the first weekend, and the other way round
 YOUTH = 2 * DAY  # a series this young learns whatever comes, unless its peers lend it what is usual
 ROWS = 2048  # bootstrap fills the profile of this many series at once
 
@@ -404,7 +405,8 @@ class Engine:
         yhat = np.where(j.known.rows, j.known.yhat, np.where(unknown, np.nan, f.yhat))
         z = np.where(j.known.rows, np.where(j.known.down | j.known.restart, -10.0, 0.0), c["z"])
         z = np.where(f.seen, z, np.nan)
-        ready = np.where(j.known.rows, 1.0, np.maximum(f.mature, LENT_READY * (c["lent"] > 0)))
+        seen_such = np.where(self.profile.met(f.now), f.mature, np.minimum(f.mature, np.maximum(STRANGE_DAY * f.mature, 0.5)))
+        ready = np.where(j.known.rows, 1.0, np.maximum(seen_such, LENT_READY * (c["lent"] > 0)))
         lower, upper = (np.where(j.known.rows | unknown, yhat, side) for side in (lower, upper))
         return Scores(
             f.now, self.table.series, f.x, yhat, lower, upper, j.score, z, j.kind, self.kinds, j.onset, ready, promoted, whole

@@ -95,6 +95,13 @@ class Profile:
         blended: Floats = center + weight * (usual - center)
         return blended
 
+    def met(self, now: float) -> Bools:
+        """Whether this hour of such a day (weekday, weekend) was seen before: bool [series]."""
+        at = Clock.at(now, self.utc_offset)
+        first, last = (5, 7) if at.kind else (0, 5)
+        cells = self.c["ring"][:, first * SLOTS + at.slot : last * SLOTS : SLOTS]
+        return np.asarray(np.isfinite(cells).any(axis=1))
+
     def learn(self, now: float, x: Floats, mask: Bools) -> None:
         """Take the samples where `mask` into the slot of `now`; closes the slot before when a new one begins."""
         at = Clock.at(now, self.utc_offset)

@@ -271,3 +271,13 @@ def test_any_input_gets_a_finite_score_or_none(columns, known):
     for s in engine.step(Window(series, at, values)):
         assert not np.isinf(s.score).any()
         assert not np.isinf(s.z).any()
+
+
+def test_the_first_weekend_after_weekdays_only_is_known_less_well_than_the_next_weekday():
+    monday = START - ((START // DAY + 3) % 7) * DAY
+    at = np.arange(monday, monday + 5 * DAY, 300.0)
+    engine = Engine({})
+    engine.bootstrap(Window(WEB, at, day(at)))
+    saturday, next_monday = monday + 5 * DAY, monday + 7 * DAY
+    ready = [float(engine.step(Window(WEB, np.array([t]), day(np.array([t]))))[0].ready[0]) for t in (saturday, next_monday)]
+    assert ready == [pytest.approx(0.7), 1.0]
