@@ -8,7 +8,7 @@ WORKERS ?= 2
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo test test-unit test-long check format lock clean check-compat bench-faults bench-speed bench-fleet bench-host bench-read bench-accuracy bench-members bench-forecast
+.PHONY: help setup servers demo test test-unit test-long check format lock clean check-compat bench-faults bench-speed bench-fleet bench-host bench-read bench-accuracy bench-members bench-forecast bench-onsets
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -84,6 +84,9 @@ bench-members: setup ## which detectors of whole servers earn their place (DATA=
 
 bench-forecast: setup ## forecasts of labelled server metrics (DATA=folder SETS=asd,smd), ours beside simple and pooled ones
 	$(BIN)/python -m tests.bench.forecast --data $(or $(DATA),$(SHARED)/data) --score $(or $(SCORE),$(SHARED)/tools/score)$(if $(SETS), --sets $(SETS))
+
+bench-onsets: setup ## what earned its place in the onset score of a single series (DATA=folder)
+	$(BIN)/python -m tests.bench.onsets --data $(or $(DATA),$(SHARED)/data) --score $(or $(SCORE),$(SHARED)/tools/score)
 
 clean: ## what make made, and the demo's data
 	rm -rf $(VENV) .demo .bench .mypy_cache .ruff_cache build *.egg-info

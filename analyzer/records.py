@@ -59,6 +59,8 @@ class Scores:
     ready : float64 [series], 0..1: how much of what the detectors need has been seen.
     promoted : bool [series], the level that the series now has became its new normal in this very column; None = none did.
     whole : what is said of whole servers; None = nobody judges them.
+    surprise : float64 [series], stands up where something new begins and falls back by itself; 1 = worth a word, NaN = cannot say;
+    None = nobody looked.
     """
 
     time: float
@@ -75,6 +77,7 @@ class Scores:
     ready: Floats
     promoted: Bools | None = None
     whole: HostScores | None = None
+    surprise: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,9 +19,12 @@ def member_score(measure: Measure, edge: Floats | None, f: Frame) -> Floats:
     """One detector's score, [series]. `edge` None: the measure is a score already."""
     if edge is None:
         return measure.value
-    side = f.rules.side
-    wrong = side * measure.value < 0
-    score = np.abs(measure.value) / edge
+    return bounded(np.abs(measure.value) / edge, measure, f)
+
+
+def bounded(score: Floats, measure: Measure, f: Frame) -> Floats:
+    """A score after the wrong side, what is too small to matter, and the minutes after a gap. float64 [series]."""
+    wrong = f.rules.side * measure.value < 0
     trifle = f.rules.trifle(f.yhat)
     cap = np.divide(measure.size, trifle, out=np.full(len(score), np.inf), where=trifle > 0)
     score = np.minimum(score, cap)

@@ -27,6 +27,7 @@ from analyzer.detect.room import longest_silent
 from analyzer.detect.rules import Rules
 from analyzer.detect.settings import DetectionSettings
 from analyzer.detect.shadow import Shadow
+from analyzer.detect.surprise import Surprise
 from analyzer.detect.table import Table
 from analyzer.detect.tail import BASE, Tail
 from analyzer.detect.tail import fields as tail_fields
@@ -36,7 +37,7 @@ from analyzer.window import Bools, Floats, Ints, Series, Window
 
 __all__ = ["Engine", "StateError"]
 
-VERSION = 2
+VERSION = 3
 HUGE = 1e30  # nobody measures so much: such a sample is none, and sums of all others stay finite
 LONGEST_STEP = 3600.0
 COARSE = 300.0  # bootstrap reads older history this far apart
@@ -58,6 +59,7 @@ class Judged:
     score: Floats
     kind: Ints
     onset: Floats
+    surprise: Floats
     known: Known
 
 
@@ -95,6 +97,7 @@ class Engine:
             **BASELINE_FIELDS,
             **Shadow.fields(),
             **Liveness.fields(),
+            **Surprise.fields(),
             "onset": Field(np.nan),
         }
         calibrated = [k for k, d in self.classes.items() if d.calibrated]
@@ -103,7 +106,7 @@ class Engine:
         self.c, self.table = Columns(spec), Table()
         self.profile = Profile(self.c, s.utc_offset_seconds)
         self.baseline = Baseline(self.c, self.profile, s)
-        self.shadow, self.liveness = Shadow(self.c, s), Liveness(self.c)
+        self.shadow, self.liveness, self.surprise = Shadow(self.c, s), Liveness(self.c), Surprise(self.c, s)
         self.members = {k: d(self.c, s) for k, d in self.classes.items()}
         odds = s.tail_odds(BASE) + float(np.log(max(len(calibrated), 1)))  # the budget is shared
         memory = s.tail_half_life_seconds
@@ -302,11 +305,13 @@ class Engine:
             measures.append(measure)
             scores.append(member_score(measure, self._edge(kind, f), f))
         score, best, since = loudest(scores, measures, len(x))
+        surprise = self.surprise.judge(f)
         known = self.liveness.judge(f)
         score = np.where(known.rows, known.score, np.where(self._speaks() & ~(f.settled < 1.0), score, np.nan))
         kind_at = np.where(known.down, len(self.members), np.where(known.restart, len(self.members) + 1, best))
         onset = self._onset(f, score, since, known)
-        return Judged(f, tuple(measures), score, kind_at, onset, known)
+        surprise = np.where(known.rows | ~self._speaks(), np.nan, surprise)
+        return Judged(f, tuple(measures), score, kind_at, onset, surprise, known)
 
     def _edge(self, kind: str, f: Frame) -> Floats | None:
         """Where a detector's 1.0 lies; further out while a series is young."""
@@ -357,6 +362,7 @@ class Engine:
         self._learn_tails(j, mask, np.where(episode, np.minimum(0.1, (EPISODE / np.maximum(age, EPISODE)) ** 2), 1.0))
         for detector in self.members.values():
             detector.learn(f, mask)
+        self.surprise.learn(f, plain if muted is None else plain & ~muted)
         self.baseline.learn(f, mask, calm=mask & ~episode)
         self.profile.learn(f.now, f.x, daily)
         return promoted, mask
@@ -392,6 +398,7 @@ class Engine:
         c = self.c
         shift = c["shadow_quick"][at].astype(np.float64) - np.nan_to_num(c["level"][at])
         self.profile.shift(at, shift)
+        self.surprise.promote(at, shift)
         c["spread"][at] = np.maximum(c["spread"][at], np.minimum(c["shadow_spread"][at], 10 * c["spread"][at] + 1e-12))
         c["hourly_n"][at] *= np.float32(0.1)
         own = ("r1", "r2", "zs", "z", "paused", "calm", "onset", "quick", "slow", "shift", "slot_sum", "slot_n")
@@ -409,7 +416,8 @@ class Engine:
         ready = np.where(j.known.rows, 1.0, np.maximum(seen_such, LENT_READY * (c["lent"] > 0)))
         lower, upper = (np.where(j.known.rows | unknown, yhat, side) for side in (lower, upper))
         return Scores(
-            f.now, self.table.series, f.x, yhat, lower, upper, j.score, z, j.kind, self.kinds, j.onset, ready, promoted, whole
+            f.now, self.table.series, f.x, yhat, lower, upper, j.score, z, j.kind, self.kinds, j.onset, ready, promoted, whole,
+            j.surprise,
         )  # fmt: skip
 
     def _nothing(self, now: float) -> Scores:

@@ -102,6 +102,11 @@ def _series(ts: Floats, value: Floats, chunk: int, tell: Progress) -> dict[str, 
     score = np.zeros(n)
     for first in range(0, n, chunk):
         window = Window(series, ts[first : first + chunk], value[first : first + chunk][None])
-        score[first : first + chunk] = [np.nan_to_num(s.score[0]) if len(s.score) else 0.0 for s in engine.step(window)]
+        score[first : first + chunk] = [_onset(s.surprise) for s in engine.step(window)]
         tell(min(first + chunk, n))
     return {"score": score, "flag": score >= 1.0, "dim_score": score[:, None].astype(np.float32)}
+
+
+def _onset(surprise: Floats | None) -> float:
+    """What is said of the only series; 0 where nothing can be said."""
+    return 0.0 if surprise is None or not len(surprise) else float(np.nan_to_num(surprise[0]))

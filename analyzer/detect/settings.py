@@ -16,6 +16,7 @@ class DetectionSettings:
     ----------
     false_alarms_per_host_week : the budget that score 1.0 stands for, before findings' hold and corroboration.
     series_per_host : how many series share that budget.
+    one_look_in : an onset (`Scores.surprise`) is 1 where one look in this many is as strange; looks are five minutes apart or more.
     utc_offset_seconds : local midnight, so that "this hour" is the users' hour.
     persistence_seconds : memory of the sustained deviation; shorter blips hardly count.
     level_half_life_seconds, young_half_life_seconds : how fast the level beside the profile follows, once the day is known /
@@ -31,6 +32,7 @@ class DetectionSettings:
 
     false_alarms_per_host_week: float = 0.05
     series_per_host: int = 30
+    one_look_in: float = 600.0
     utc_offset_seconds: float = 0.0
     persistence_seconds: float = 90.0
     level_half_life_seconds: float = 4 * 3600.0
