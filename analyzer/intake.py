@@ -33,7 +33,7 @@ def filled(window: Window) -> Iterator[Window]:
     """The columns that hold samples, one by one: where there are none, the source was away, not every server."""
     for column in np.flatnonzero(np.isfinite(window.values).any(axis=0)).tolist():
         part = slice(column, column + 1)
-        yield Window(window.series, window.times[part], window.values[:, part], window.partial, window.warnings)
+        yield Window(window.series, window.times[part], window.values[:, part], window.partial, window.warnings, window.refused)
 
 
 def teaching(history: Window, windows: Iterable[MaintenanceWindow], found: Mapping[Key, Finding]) -> Window:

@@ -199,6 +199,7 @@ def joined(one: Window, other: Window) -> Window:
         np.concatenate([one.values, other.values]),
         one.partial or other.partial,
         tuple(dict.fromkeys((*one.warnings, *other.warnings))),
+        one.refused + other.refused,
     )
 
 

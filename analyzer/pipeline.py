@@ -84,7 +84,8 @@ class Cycle:
         """One Report for each column of the window, in time order."""
         reports = []
         for column in range(len(window.times)):
-            one = Window(window.series, window.times[column : column + 1], window.values[:, column : column + 1], window.partial)
+            at = slice(column, column + 1)
+            one = replace(window, times=window.times[at], values=window.values[:, at])
             reports.append(self._one(one, topology or Topology(), muted))
         return reports
 

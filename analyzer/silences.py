@@ -6,7 +6,7 @@ labels do: people silence `instance="web-01:9100"` as well as `instance="web-01"
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, get_args
 
@@ -131,7 +131,7 @@ class Silences:
             if mine.any() and columns.any():
                 values = window.values.copy() if values is None else values
                 values[np.ix_(mine, columns)] = np.nan
-        return window if values is None else Window(window.series, window.times, values, window.partial, window.warnings)
+        return window if values is None else replace(window, values=values)
 
     def _matched(self, series: Series) -> list[tuple[Silence, Bools]]:
         """Each silence that is about some series, with the rows it is about."""

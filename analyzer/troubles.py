@@ -60,7 +60,7 @@ class Troubles:
         await self.see("OpenManagerSourcePartial", words if reason else None)
 
     async def full(self, refused: int) -> None:
-        """So many series found no room."""
+        """So many series found no room, with the reader or in the engine: what was read is judged all the same."""
         words = {
             "en": f"{refused} series found no room (reader.max_series): they are not watched.",
             "ko": f"시계열 {refused}개가 들어갈 자리가 없어(reader.max_series) 감시되지 않습니다.",

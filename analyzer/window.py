@@ -119,6 +119,7 @@ class Window:
     values : float64 [series, time], base units; NaN = no sample.
     partial : the source said that the answer is not whole; nothing may be concluded from what is missing.
     warnings : what the source said about it.
+    refused : series that the source left out because there were too many; what it did read is whole all the same.
     """
 
     series: Series
@@ -126,6 +127,7 @@ class Window:
     values: Floats
     partial: bool = False
     warnings: tuple[str, ...] = ()
+    refused: int = 0
 
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.series), len(self.times)):

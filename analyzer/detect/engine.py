@@ -46,7 +46,6 @@ EPISODE = 600.0  # a deviation older than this is one event, however many sample
 NAMED = 1000  # of the series that found no room, so many are known by name
 LENT_READY = 0.5  # of a series that is judged by what its peers lend it: enough to be heard
 STRANGE_DAY = 0.7  # what is known of weekdays is worth so much on the first weekend, and the other way round
-YOUTH = 2 * DAY  # a series this young learns whatever comes, unless its peers lend it what is usual
 ROWS = 2048  # bootstrap fills the profile of this many series at once
 
 
@@ -85,7 +84,7 @@ class Engine:
     ) -> None:
         self.signals, self.settings, self.seed = dict(signals), settings or DetectionSettings(), seed
         self.classes, self.host_classes = dict(detectors), dict(host_detectors)
-        self.refused = 0  # series that found no room
+        self.refused = 0  # series that found no room, here or with the reader
         self.left_out = Series.empty()  # the first of them
         self._start()
 
@@ -241,7 +240,8 @@ class Engine:
         if len(out) and len(window.times) and self._make_room(rows, float(window.times.min())):
             rows = self._admit(series, borrow=borrow)
             out = np.flatnonzero(rows < 0)
-        self.refused, self.left_out = len(out), series.take(out[:NAMED]) if len(out) else Series.empty()
+        self.refused = len(out) + window.refused
+        self.left_out = series.take(out[:NAMED]) if len(out) else Series.empty()
         return rows
 
     def _admit(self, series: Series, *, borrow: bool) -> Ints:
@@ -351,7 +351,7 @@ class Engine:
             if paused.any() and not past:
                 promoted = self.shadow.promote(f) & ~np.asarray(unheard)
                 self._promote(promoted)
-            paused &= (self.c["known"] >= YOUTH) | (self.c["lent"] > 0)  # else there is no normal to protect yet
+            paused &= (self.c["known"] >= self.settings.ready_seconds) | (self.c["lent"] > 0)  # else no normal to protect yet
             mask = plain & ~paused & ~promoted
         daily = mask | (plain & self._habitual(f))
         if muted is not None:

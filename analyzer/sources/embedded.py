@@ -109,17 +109,12 @@ class EmbeddedSource:
         if self._plan is None or self._plan[0] != self._ring.version:
             self._plan = self._ring.version, Plan.build(self._signals, raw.names, raw.labels, self._settings.identity)
         window = self._plan[1].run(raw.times, raw.values, times, rate_window=rate_window or self.rate_window)
-        partial = [text for text, true in self._gaps() if true]
-        troubles = [f"{url}: {trouble}" for url, trouble in self._troubles.items()]
-        return Window(window.series, times, window.values, bool(partial), (*self._unable, *troubles, *partial))
-
-    def _gaps(self) -> list[tuple[str, bool]]:
-        """What makes the newest scrape less than the whole truth."""
         refused = self._ring.refused
-        return [
-            (f"{refused} raw series beyond max_series ({self._settings.max_series}) left out", refused > 0),
-            ("no target answers; the way to them may be cut", self._answered == 0 and len(self._targets()) > 1),
-        ]
+        over = [f"{refused} raw series beyond max_series ({self._settings.max_series}) left out"] if refused else []
+        cut = self._answered == 0 and len(self._targets()) > 1
+        partial = ["no target answers; the way to them may be cut"] if cut else []
+        troubles = [f"{url}: {trouble}" for url, trouble in self._troubles.items()]
+        return Window(window.series, times, window.values, bool(partial), (*self._unable, *troubles, *over, *partial), refused)
 
     async def topology(self, now: float) -> Topology:
         """Who depends on whom, by the newest scrape."""

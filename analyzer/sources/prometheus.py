@@ -170,16 +170,16 @@ class _Job:
         """Everything together. Raises SourceError when nothing could be had."""
         if self._failures and not parts:
             raise self._failures[0]
-        if self._registry.refused:
-            self._partial = True
-            self._warnings.append(f"{self._registry.refused} series beyond max_series ({self._settings.max_series}) left out")
+        refused = self._registry.refused
+        if refused:
+            self._warnings.append(f"{refused} series beyond max_series ({self._settings.max_series}) left out")
         if not parts:
             return Window.empty(self._times)
         values = np.concatenate([values for _, values in parts])
         some = ~np.isnan(values).all(axis=1)  # 0 / 0 is an answer and no sample
         series = self._registry.series([part for part, _ in parts], some)
         shown = values if some.all() else values[some]
-        return Window(series, self._times, shown, self._partial, tuple(dict.fromkeys(self._warnings)))
+        return Window(series, self._times, shown, self._partial, tuple(dict.fromkeys(self._warnings)), refused)
 
     def _note(self, partial: bool, warnings: Sequence[str]) -> None:
         self._partial |= partial

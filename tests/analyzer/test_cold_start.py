@@ -1,5 +1,7 @@
 """From nothing to useful, through the whole cycle: any history, then live; newcomers are judged by peers, strangers not yet."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -152,3 +154,21 @@ def test_with_no_history_at_all_it_is_silent_first_and_useful_soon():
     assert paged(made.run(window(OLD, NOW + 25 * MINUTE, NOW + 3 * HOUR))) == []
     reports = made.run(window(OLD, NOW + 3 * HOUR, NOW + 3.5 * HOUR, ill="db-3", since=NOW + 3.1 * HOUR))
     assert {host for _, host in paged(reports)} == {"db-3"}
+
+
+@pytest.mark.parametrize("hours", [3, 10])
+def test_a_fault_of_a_server_that_is_known_for_hours_is_told_until_it_ends(hours):
+    made = cycle()
+    made.bootstrap(window(OLD, NOW - hours * HOUR, NOW))
+    since, until = NOW + HOUR, NOW + 3 * HOUR
+    reports = made.run(window(OLD, NOW, NOW + 4 * HOUR, ill="db-3", since=since, until=until))
+    assert {host for _, host in paged(reports)} == {"db-3"}
+    ends = [r.time for r in reports for i in r.changed if i.state == "resolved"]
+    assert ends and min(ends) >= until
+
+
+def test_a_reader_that_leaves_series_out_for_ever_does_not_blind_the_analyzer():
+    made = known()
+    reports = made.run(replace(window(OLD, NOW, NOW + HOUR, ill="db-3", since=NOW + 10 * MINUTE), refused=7))
+    assert {host for _, host in paged(reports)} == {"db-3"}
+    assert (reports[-1].partial, reports[-1].board.learning.refused) == (False, 7)

@@ -167,7 +167,7 @@ async def test_too_many_series_at_once_are_cut_and_said_to_be():
             await scrape(web="\n".join(f'node_load1{{x="{k}"}} 1' for k in range(500)))
         window = await source.read(1015, 1015, 15)
     assert len(window.series) == 50
-    assert window.partial
+    assert (window.partial, window.refused) == (False, 451)
     assert pages.heard.drops == {"series_limit": 2 * 451}
 
 

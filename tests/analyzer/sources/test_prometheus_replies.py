@@ -192,7 +192,7 @@ async def test_a_million_series_are_cut_to_the_cap_and_said_to_be():
     many = (f'{{"metric":{{"i":"{i}"}},"value":[1,"1"]}}' for i in range(200_000))
     window, heard = await read(fixed(ok([]).replace("[]", f"[{','.join(many)}]")), max_series=1000)
     assert window.values.shape == (1000, 1)
-    assert window.partial
+    assert (window.partial, window.refused) == (False, 199_000)
     assert heard.drops == {"series_limit": 199_000}
 
 
