@@ -108,6 +108,8 @@ class Judge:
         seen = np.where(np.abs(symptoms.strength) >= SEEN, symptoms.strength, 0.0)
         above, below = np.fmax(seen, 0), np.fmax(-seen, 0)
         core = np.minimum(_sum(m.core, above[at], below[at]), 1.0)
+        batch = KINDS.index("batch_job")  # what began long after the rest is no job that made the rest
+        core[:, batch] = np.minimum(_sum(m.core, np.where(symptoms.late[at], 0.0, above[at]), below[at])[:, batch], 1.0)
         usual = np.where(m.usual_any, _sum(m.usual, above[at], below[at]) / m.usual_total, 0.5)
         against = _sum(m.against, above[at], below[at])
         left = np.abs(seen[at]).sum(1)[:, None] - _sum(m.own, above[at], below[at])
@@ -118,7 +120,7 @@ class Judge:
         merit += np.where(merit > NEVER, ELSEWHERE * np.minimum(elsewhere, MOST_ELSEWHERE), 0.0)
         merit += np.where(merit > NEVER, self._first(symptoms, at)[:, None], 0.0)
         felt = elsewhere[:, -1] * (1.0 - np.clip(_column(symptoms, "nice")[at], 0.0, 1.0))  # who gives way to others says so
-        merit[:, KINDS.index("batch_job")] -= np.minimum(felt, 2.0)  # a job that others feel is none
+        merit[:, batch] -= np.minimum(felt, 2.0)  # a job that others feel is none
         self._adjust(merit, names, graph, set(habits))
         self._demand(merit, symptoms, graph, at.tolist())
         return Verdict(names, merit)

@@ -5,20 +5,21 @@ strangest counts.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from analyzer.kinds import SPECIAL
 from analyzer.records import Finding, Scores
 from analyzer.signals import Signal
-from analyzer.window import Floats, Ints
+from analyzer.window import Bools, Floats, Ints
 
 FAINT_Z, CLEAR_Z = 2.0, 6.5  # robust deviations where a mark begins to count and where it counts fully
 FAINT_SCORE, CLEAR_SCORE = 0.5, 1.5  # the same for scores, where 1 is the edge of normal
 MOVING_Z, BEYOND = 1.5, 0.7  # a value three times as far out as the band reaches is a mark before its average is; this much of one
 SEEN = 0.25  # weaker marks are not marks
 TRIFLE = 0.5  # what a deviation below the smallest worth a word counts
+LATE = 600.0  # seconds after a host's first clear mark from which another one began on its own, or followed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +29,7 @@ class Symptoms:
     strength : float64 [host, signal], + above, - below what is expected; 0 where nothing is strange or known.
     row : int64 [host, signal], the series behind a cell, -1 where there is none.
     onset : float64 [host], when the first clear mark of a host began; NaN where it has none.
+    late : bool [host, signal], cells that began well after their host's first clear mark.
     """
 
     hosts: tuple[str, ...]
@@ -35,6 +37,7 @@ class Symptoms:
     strength: Floats
     row: Ints
     onset: Floats
+    late: Bools
 
     def cell(self, host: str, signal: str) -> float:
         """Strength of one signal on one host; 0 where unknown."""
@@ -47,7 +50,7 @@ class Symptoms:
         strength = self.strength.copy()
         at = np.array(list(cells), np.int64)
         strength[at[:, 0], at[:, 1]] = 0.0
-        return Symptoms(self.hosts, self.signals, strength, self.row, self.onset)
+        return replace(self, strength=strength)
 
 
 def observe(scores: Scores, findings: Iterable[Finding], signals: Mapping[str, Signal]) -> Symptoms:
@@ -71,7 +74,26 @@ def observe(scores: Scores, findings: Iterable[Finding], signals: Mapping[str, S
                 row[i, names.index(special)] = row[i, names.index(finding.signal)]
                 strength[i, names.index(finding.signal)] = 0.0  # it froze or went away; it did not rise
             onset[i] = np.fmin(onset[i], finding.onset)
-    return Symptoms(series.hosts, names, strength, row, onset)
+    _niced(strength, row, names, scores)
+    return Symptoms(series.hosts, names, strength, row, onset, _late(row, onset, scores))
+
+
+def _niced(strength: Floats, row: Ints, names: tuple[str, ...], scores: Scores) -> None:
+    """Niced time is part of CPU time: where it is the smaller half of what CPU use rose by, it explains as much less of it."""
+    if "nice" not in names or "cpu" not in names:
+        return
+    nice, cpu = names.index("nice"), names.index("cpu")
+    at = np.flatnonzero((strength[:, nice] > 0) & (strength[:, cpu] > 0))
+    rose = [(scores.value - scores.yhat)[row[at, column]] for column in (nice, cpu)]
+    share = 2.0 * rose[0] / np.maximum(rose[1], 1e-9)
+    strength[at, nice] *= np.clip(np.nan_to_num(share, nan=1.0), 0.0, 1.0)
+
+
+def _late(row: Ints, onset: Floats, scores: Scores) -> Bools:
+    """Cells that began more than LATE seconds after their host's first clear mark. bool [host, signal]."""
+    began = np.where(row >= 0, scores.onset[np.maximum(row, 0)], np.nan) if len(scores.onset) else np.full(row.shape, np.nan)
+    late: Bools = began - onset[:, None] > LATE
+    return late
 
 
 def _strength(scores: Scores, signals: Mapping[str, Signal]) -> Floats:

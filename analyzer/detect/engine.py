@@ -398,7 +398,6 @@ class Engine:
         c = self.c
         shift = c["shadow_quick"][at].astype(np.float64) - np.nan_to_num(c["level"][at])
         self.profile.shift(at, shift)
-        self.surprise.promote(at, shift)
         c["spread"][at] = np.maximum(c["spread"][at], np.minimum(c["shadow_spread"][at], 10 * c["spread"][at] + 1e-12))
         c["hourly_n"][at] *= np.float32(0.1)
         own = ("r1", "r2", "zs", "z", "paused", "calm", "onset", "quick", "slow", "shift", "slot_sum", "slot_n")

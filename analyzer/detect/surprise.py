@@ -14,7 +14,7 @@ from analyzer.detect.frame import Frame
 from analyzer.detect.profile import DAY
 from analyzer.detect.settings import DetectionSettings
 from analyzer.detect.unseen import Unseen
-from analyzer.window import Bools, Floats, Ints
+from analyzer.window import Bools, Floats
 
 ECHO = DAY  # seconds in which what was said fades to a third
 LOUDER = 1.1  # times the echo is said anew: a step rounded by smoothing is one event
@@ -43,7 +43,3 @@ class Surprise:
     def learn(self, f: Frame, mask: Bools) -> None:
         """Remember what was seen where `mask`, strange or not."""
         self.unseen.learn(f, mask)
-
-    def promote(self, rows: Ints, shift: Floats) -> None:
-        """A new level became normal."""
-        self.unseen.widen(rows, shift)

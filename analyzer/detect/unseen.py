@@ -87,12 +87,6 @@ class Unseen:
             self.c[name][rows, at] = widest(side + came * (x - side), x)
         self.c["unseen.at"][rows] = at
 
-    def widen(self, rows: Ints, shift: Floats) -> None:
-        """A new level became normal: at every hour it counts as seen, beside the old one. shift : float64 [rows]."""
-        low, high = self.c["unseen.low"], self.c["unseen.high"]
-        low[rows] = np.fmin(low[rows], low[rows] + shift[:, None]).astype(np.float32)
-        high[rows] = np.fmax(high[rows], high[rows] + shift[:, None]).astype(np.float32)
-
     def _due(self, f: Frame) -> Ints:
         """Move the smoothed value on; the rows whose next look it is."""
         smooth, waited = self.c["unseen.smooth"], self.c["unseen.waited"]

@@ -25,13 +25,13 @@ def config(more="", reader=""):
 def test_what_a_user_turns_reaches_policy_and_detectors():
     made = config("alerting: {hold: 30s, resolve_after: 60s}\ndetection: {false_alarms_per_week: 0.5, ready_after: 1h}\n")
     policy, settings = policy_of(made), detection_settings(made, 0.0)
-    assert (policy.hold, policy.sharp_hold, policy.resolve_after, policy.quiet_after) == (30, 30, 60, 60)
+    assert (policy.hold, policy.sharp_hold, policy.resolve_after, policy.quiet_after) == (30, 15, 60, 60)
     assert (settings.false_alarms_per_host_week, settings.ready_seconds, settings.max_series) == (0.5, 3600, 40_000)
 
 
 def test_what_a_user_leaves_alone_is_as_shipped():
     policy = policy_of(config())
-    assert (policy.hold, policy.sharp_hold, policy.resolve_after, policy.quiet_after) == (120, 45, 300, 300)
+    assert (policy.hold, policy.sharp_hold, policy.resolve_after, policy.quiet_after) == (120, 15, 300, 300)
 
 
 @pytest.mark.parametrize(("month", "hours"), [(1, 1.0), (7, 2.0)])

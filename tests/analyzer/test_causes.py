@@ -146,15 +146,28 @@ def test_a_circle_of_dependencies_is_no_endless_loop():
 
 
 def test_nothing_strange_is_unknown_at_most():
-    empty = Symptoms(
-        TABLE.hosts, TABLE.signals, np.zeros((5, len(TABLE.signals))), np.full((5, len(TABLE.signals)), -1), np.full(5, np.nan)
-    )
+    cells = (5, len(TABLE.signals))
+    empty = Symptoms(TABLE.hosts, TABLE.signals, np.zeros(cells), np.full(cells, -1), np.full(5, np.nan), np.zeros(cells, bool))
     assert Judge(empty.signals).weigh(empty, GRAPH, TABLE.hosts).best()[1] == "unknown"
 
 
 def covers(host: str, kind: str, *findings: Finding) -> float:
     symptoms = observe(calm(TABLE), (), SIGNALS)
     return float(Judge(symptoms.signals).covers((host,), findings, GRAPH)[0, KINDS.index(kind)])
+
+
+RUNAWAY = (("web-1", "cpu", 9), ("web-1", "load", 9))
+
+
+def test_a_job_that_began_long_after_the_cpu_went_up_is_not_what_sent_it_up():
+    later = strange(marks(*RUNAWAY, onsets={"web-1": -900.0}), "web-1", "disk_time", z=9, onset=800.0)
+    assert best(later) == ("web-1", "cpu_runaway")
+
+
+def test_a_little_niced_work_does_not_explain_a_cpu_that_is_full():
+    scores = marks(*RUNAWAY, ("web-1", "nice", 9))
+    scores.value[scores.series.rows_of(signal="nice", host="web-1")] = 0.55  # 0.05 above what is expected, cpu 0.45
+    assert best(scores) == ("web-1", "cpu_runaway")
 
 
 def test_a_saturated_dependency_does_not_account_for_background_work_on_its_dependent():
