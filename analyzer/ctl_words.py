@@ -90,7 +90,6 @@ COUNTS = {
     "root": Shown("right root", "원인 서버 맞음"),
     "kind": Shown("right kind", "종류 맞음"),
     "delay": Shown("alert after, median", "알림까지, 중앙값"),
-    "after_1": Shown("; alert after {median}", "; 알림까지 {median}"),
     "false": Shown("false alarms", "오경보"),
     "false_week": Shown("false alarms a server and week", "서버당 주 오경보"),
 }  # fmt: skip
