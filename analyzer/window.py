@@ -142,3 +142,13 @@ class Window:
     def at(self, column: int) -> Floats:
         """One column: float64 [series]."""
         return self.values[:, column]
+
+
+def apart(times: Floats, least: float) -> Bools:
+    """The columns to keep so that they lie at least `least` seconds apart, the first one included: bool [time]."""
+    keep = np.zeros(len(times), bool)
+    last = -np.inf
+    for i, t in enumerate(times.tolist()):
+        if t - last >= 0.999 * least:
+            keep[i], last = True, t
+    return keep

@@ -33,7 +33,7 @@ from analyzer.detect.tail import BASE, Tail
 from analyzer.detect.tail import fields as tail_fields
 from analyzer.records import HostScores, Learning, Scores
 from analyzer.signals import Signal
-from analyzer.window import Bools, Floats, Ints, Series, Window
+from analyzer.window import Bools, Floats, Ints, Series, Window, apart
 
 __all__ = ["Engine", "StateError"]
 
@@ -173,10 +173,10 @@ class Engine:
         if not len(order):
             return
         rows = self._rows(history, borrow=False)
-        coarse = _apart(history.times[order], COARSE)
+        coarse = apart(history.times[order], COARSE)
         covered = np.zeros(len(self.table)) if guarded else self._fill(history, order[coarse], rows)
         recent = history.times[order] > history.times[order[-1]] - RECENT
-        self._remember(history, order[_apart(history.times[order], 60.0)], rows)
+        self._remember(history, order[apart(history.times[order], 60.0)], rows)
         known = np.maximum(self.c["known"], 0.0) + covered
         self.c["known"] = known
         for column in order[coarse | recent].tolist():
@@ -452,13 +452,3 @@ class Engine:
         gone = self.last - seen > self.settings.forget_seconds
         if gone.any() and gone.sum() > max(0.02 * len(gone), 64):
             self._keep(np.flatnonzero(~gone))
-
-
-def _apart(times: Floats, least: float) -> Bools:
-    """The columns to keep so that they lie at least `least` seconds apart: bool [times]."""
-    keep = np.zeros(len(times), bool)
-    last = -np.inf
-    for i, t in enumerate(times.tolist()):
-        if t - last >= least - 1.0:
-            keep[i], last = True, t
-    return keep

@@ -15,9 +15,9 @@ import numpy as np
 
 from analyzer.detect.columns import Columns, Field
 from analyzer.detect.hosts.members import rows_in
+from analyzer.detect.profile import DAY
 from analyzer.window import Bools, Floats, Ints
 
-DAY = 86400.0
 MEMBERS = ("near", "far", "memory")  # what earned its place in the score (tests/bench/members.py); the others answer when asked
 FORECASTERS = ("near", "far")
 QUIET, OPENER = "quiet", "change"

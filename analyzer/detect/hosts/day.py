@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from analyzer.detect.columns import Array
 from analyzer.detect.hosts.members import Array32
+from analyzer.detect.profile import DAY
 from analyzer.window import Floats
 
-DAY, SLOTS = 86400.0, 96
+SLOTS = 96
 MIX = (0.2, 0.6, 0.2)
 
 

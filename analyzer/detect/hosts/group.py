@@ -13,9 +13,9 @@ from analyzer.detect.hosts.combine import Combined
 from analyzer.detect.hosts.day import SLOTS, at_times, usual_day
 from analyzer.detect.hosts.members import CLIP, Array32, HostDetector, Past, Row, rate_of
 from analyzer.detect.hosts.shape import Slot
+from analyzer.detect.profile import DAY
 from analyzer.window import Bools, Floats, Ints
 
-DAY = 86400.0
 HUGE = 1e30  # larger samples are taken as this: sums of them stay finite
 CALIBRATE, MOST, LEAST = 40_000, 12_000, 900  # rows judged again for the scales: of all hosts, of all groups, of each group
 STRETCH, WARM_UP, WARM_FIRST = 450, 100, 200  # in such stretches; their first rows only warm up what remembers

@@ -18,16 +18,13 @@ from analyzer.detect.hosts.past import Kept
 from analyzer.detect.hosts.shape import MOST_GROUPS, Host, Slot, common_slots, grouped, hosts_of, placed, usable
 from analyzer.detect.hosts.states import NAMES
 from analyzer.records import HostScores
-from analyzer.window import Bools, Floats, Ints, Series
+from analyzer.window import Bools, Floats, Ints, Series, apart
 
 VERSION = 1
 SPACING = 60.0  # least seconds between two rows
 STAGES = (4 * 3600.0, 12 * 3600.0, 86400.0)  # how much of a host was seen when it is learned, again, and for good
 LEAST_ROWS, JOIN_ROWS = 60, 24  # that a model needs, and a host that joins one
-BLOCK, CELLS = (
-    64,
-    3_000_000,
-)  # hosts, and samples, that are learned from at once; the shared part is learned from the first such block
+BLOCK, CELLS = 64, 3_000_000  # hosts, and samples, that are learned from at once; the first such block teaches what is shared
 
 
 class HostModel:
@@ -221,8 +218,8 @@ class HostModel:
         rows = placed(hosts, slots)
         times, x = self.kept.matrix(np.maximum(rows.ravel(), 0))
         x = np.where(rows.ravel()[:, None] >= 0, x, np.nan).reshape(*rows.shape, -1).swapaxes(1, 2)
-        spacing = _usual_step(times[_apart(times, SPACING)]) if like is None else like.spacing
-        keep = _apart(times, spacing)
+        spacing = _usual_step(times[apart(times, SPACING)]) if like is None else like.spacing
+        keep = apart(times, spacing)
         times, x = times[keep], x[:, keep]
         enough = np.isfinite(x).any(axis=2).sum(axis=1) >= (LEAST_ROWS if like is None else JOIN_ROWS)
         if not enough.any():
@@ -250,16 +247,6 @@ class HostModel:
 
 def _stage(seen: float) -> int:
     return sum(seen >= 0.999 * stage for stage in STAGES)
-
-
-def _apart(times: Floats, least: float) -> Bools:
-    """The columns to keep so that they lie at least `least` seconds apart."""
-    keep = np.zeros(len(times), bool)
-    last = -np.inf
-    for i, t in enumerate(times.tolist()):
-        if t - last >= 0.999 * least:
-            keep[i], last = True, t
-    return keep
 
 
 def _usual_step(times: Floats) -> float:

@@ -13,9 +13,9 @@ import numpy as np
 from analyzer.detect.columns import Array, Columns, Field
 from analyzer.detect.hosts.habit import pace, unused
 from analyzer.detect.hosts.members import CLIP, Array32, HostMeasure, Past, Row, averaged, pushed, rate_of, rows_in, sample
+from analyzer.detect.profile import DAY
 from analyzer.window import Floats, Ints
 
-DAY = 86400.0
 PENALTY = 1e-2  # of the mean diagonal
 MOST_ROWS = 40_000  # of all hosts together; a fixed sample of more says the same
 
